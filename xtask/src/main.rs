@@ -1,0 +1,2 @@
+//! The tasks of people and CI.
+fn main() {}
