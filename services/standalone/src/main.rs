@@ -1,0 +1,2 @@
+//! The binary `barid`.
+fn main() {}
