@@ -1,0 +1,152 @@
+//! What became of one attempt to send: an answer with its class, a failure on the way, or a message that this
+//! connector cannot send at all.
+
+use std::fmt;
+use std::time::Duration;
+
+use barid_model::record::Answer;
+use barid_model::{ErrorClass, Finding};
+
+/// What became of one attempt.
+#[derive(Debug, Clone)]
+pub enum Sent {
+    /// The receiver answered this very message.
+    Answered(Answered),
+    /// No answer that is certainly this message's: it is sent again, for ever, in order.
+    Failed(TransportError),
+    /// The message cannot be sent here, now or later (a block character in an MLLP payload, no MSH-10 to match the
+    /// answer by, a file name that does not evaluate). Retrying would block its lane for ever, so it is set aside.
+    Unsendable(Finding),
+}
+
+/// A receiver's answer.
+#[derive(Clone)]
+pub struct Answered {
+    /// What it means before any rule of the destination.
+    pub class: AnswerClass,
+    /// HTTP status, where the receiver speaks HTTP.
+    pub status: Option<u16>,
+    /// The receiver's own words (MSA-3, ERR-8 or the HTTP reason), for rules only: it may hold patient data.
+    pub text: String,
+    /// Code and bytes as they are recorded.
+    pub answer: Answer,
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered")
+            .field("class", &self.class)
+            .field("status", &self.status)
+            .field("answer", &self.answer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an answer means by its protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerClass {
+    /// AA, CA, 2xx, written.
+    Accepted,
+    /// AE, AR, CE, CR, 3xx, 4xx.
+    Rejected {
+        /// `AE`, `AR`, `CE`, `CR` or the HTTP status.
+        code: String,
+        /// The first table 0357 code it names, such as `207`; empty where it names none.
+        error: String,
+    },
+}
+
+/// Why no answer was had. The text names places and limits, never content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {text}")]
+pub struct TransportError {
+    /// What failed.
+    pub kind: TransportKind,
+    /// In words, with the endpoint and the remedy where there is one.
+    pub text: String,
+    /// Whether the receiver may have the message: all of it was written before the failure. The next attempt is then
+    /// a possible duplicate.
+    pub may_have_arrived: bool,
+    /// How long the receiver asked us to wait (HTTP Retry-After); the owner bounds it by `retry.max`.
+    pub retry_after: Option<Duration>,
+}
+
+impl TransportError {
+    /// A failure before the message was out.
+    #[must_use]
+    pub fn new(kind: TransportKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), may_have_arrived: false, retry_after: None }
+    }
+
+    /// A failure after the whole message was written.
+    #[must_use]
+    pub fn after_write(kind: TransportKind, text: impl Into<String>) -> Self {
+        Self { may_have_arrived: true, ..Self::new(kind, text) }
+    }
+
+    /// What the caller may do: all of these may pass, so none is given up.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        ErrorClass::Retryable
+    }
+}
+
+/// What failed on the way: a closed list, for metrics and the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    /// No endpoint could be resolved or connected to.
+    Connect,
+    /// TLS was refused or broke; certificates could not be read.
+    Tls,
+    /// Nothing came within the time.
+    Timeout,
+    /// The receiver closed or reset the connection.
+    Closed,
+    /// An answer came that names another message.
+    Mismatch,
+    /// What came is no answer: garbage, too large, or more than one.
+    Garbled,
+    /// The receiver said that it cannot take anything now (HTTP 408, 425, 429, 5xx, MLLP negative commit).
+    Busy,
+    /// The target directory or disk failed.
+    Storage,
+    /// A credential is missing or unreadable.
+    Secret,
+}
+
+impl TransportKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Closed,
+        Self::Mismatch,
+        Self::Garbled,
+        Self::Busy,
+        Self::Storage,
+        Self::Secret,
+    ];
+
+    /// The word in metrics and the status.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Mismatch => "mismatch",
+            Self::Garbled => "garbled",
+            Self::Busy => "busy",
+            Self::Storage => "storage",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+impl fmt::Display for TransportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
