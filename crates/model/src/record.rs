@@ -45,6 +45,8 @@ pub enum RecordError {
 pub struct InRecord {
     /// What is known of it.
     pub envelope: Envelope,
+    /// What the router made it from, where it is a chained message: how a rerun knows that it is there already.
+    pub source: Option<Source>,
     /// The bytes as received.
     pub raw: Payload,
 }
@@ -67,8 +69,24 @@ pub struct Source {
     pub intake: Intake,
     /// The position there.
     pub position: u64,
-    /// The order of the route and part within the message's outputs: source order is total within a partition.
+    /// The order of the route and part within the message's outputs.
     pub output: u32,
+    /// How far the router had come in the *other* IN subject of the partition when it wrote this. The last record of a
+    /// subject so tells a new owner all that was written there before, from both.
+    pub other: u64,
+}
+
+impl Source {
+    /// Whether an output made from `candidate` is already there, where `self` is the source of the subject's last
+    /// record.
+    #[must_use]
+    pub fn covers(&self, candidate: &Self) -> bool {
+        if self.intake == candidate.intake {
+            (candidate.position, candidate.output) <= (self.position, self.output)
+        } else {
+            candidate.position <= self.other
+        }
+    }
 }
 
 /// OUT: one piece for one route, ready for its destination or set aside.
@@ -230,6 +248,8 @@ pub struct ParkRecord {
 pub enum Parked {
     /// Its lane waits for a person because of it.
     Held,
+    /// A person has it sent again; it waits its turn at the end of its lanes.
+    Rerun,
     /// Its lane kept the window's start for too long.
     Stalled,
     /// It follows a parked one in a lane.
@@ -244,11 +264,22 @@ impl Parked {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Held => "held",
+            Self::Rerun => "rerun",
             Self::Stalled => "stalled",
             Self::Follows => "follows",
             Self::Quarantined => "quarantined",
         }
     }
+}
+
+/// What a PARK subject holds, in order: what was parked, and what is over. It so tells its own state: after a restart
+/// nothing else has to be read to know who still waits.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParkEvent {
+    /// A delivery was parked.
+    Parked(Box<ParkRecord>),
+    /// The delivery parked at this position waits no more.
+    Ended(u64),
 }
 
 /// REFUSED: a message that was not accepted, kept apart up to a bound so that a person can see why.

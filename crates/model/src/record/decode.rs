@@ -7,8 +7,8 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{
-    Answer, CommandRecord, InRecord, Intake, OutRecord, OutcomeRecord, ParkRecord, Parked, RECORD_VERSION, Record,
-    RecordError, RefusedRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller, encode, wire,
+    Answer, CommandRecord, InRecord, Intake, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, RECORD_VERSION,
+    Record, RecordError, RefusedRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller, encode, wire,
 };
 use crate::clock::Timestamp;
 use crate::envelope::{Cause, Envelope, FacilityRef, Format, MessageType, SearchKey, Waits};
@@ -108,6 +108,7 @@ fn source(wire: Option<wire::Source>) -> Result<Source> {
         },
         position: wire.position,
         output: wire.output,
+        other: wire.other,
     })
 }
 
@@ -216,7 +217,8 @@ impl Record for InRecord {
         let wire = wire::In::decode(bytes)?;
         version(wire.version)?;
         let envelope = envelope(wire.envelope.ok_or(RecordError::Field("envelope"))?)?;
-        Ok(Self { envelope, raw: Payload::new(wire.raw) })
+        let source = wire.source.map(|wire| source(Some(wire))).transpose()?;
+        Ok(Self { envelope, source, raw: Payload::new(wire.raw) })
     }
 }
 
@@ -284,20 +286,27 @@ impl Record for OutcomeRecord {
     }
 }
 
-impl Record for ParkRecord {
+impl Record for ParkEvent {
     fn encode(&self) -> Bytes {
-        encode::park(self)
+        match self {
+            Self::Parked(record) => encode::park(record),
+            Self::Ended(position) => encode::park_ended(*position),
+        }
     }
 
     fn decode(bytes: Bytes) -> Result<Self> {
         let wire = wire::Park::decode(bytes)?;
         version(wire.version)?;
-        Ok(Self {
+        if let Some(position) = wire.ended {
+            return Ok(Self::Ended(position));
+        }
+        Ok(Self::Parked(Box::new(ParkRecord {
             why: match wire.why {
                 1 => Parked::Held,
                 2 => Parked::Stalled,
                 3 => Parked::Follows,
                 4 => Parked::Quarantined,
+                5 => Parked::Rerun,
                 _ => return Err(RecordError::Field("reason for parking")),
             },
             at: Timestamp::from_micros(wire.at),
@@ -306,7 +315,7 @@ impl Record for ParkRecord {
             findings: findings(wire.findings)?,
             answer: wire.answer.map(answer),
             delivery: out(wire.delivery.ok_or(RecordError::Field("delivery"))?)?,
-        })
+        })))
     }
 }
 

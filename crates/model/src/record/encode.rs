@@ -79,6 +79,7 @@ fn source(source: Source) -> wire::Source {
         },
         position: source.position,
         output: source.output,
+        other: source.other,
     }
 }
 
@@ -173,7 +174,8 @@ fn routed_delivery(delivery: &RoutedDelivery) -> wire::RoutedDelivery {
 
 pub(super) fn in_record(record: &InRecord) -> Bytes {
     let envelope = Some(envelope(&record.envelope));
-    wire::In { version: RECORD_VERSION, envelope, key_id: None, raw: record.raw.bytes() }.encode_to_vec().into()
+    let source = record.source.map(source);
+    wire::In { version: RECORD_VERSION, envelope, source, key_id: None, raw: record.raw.bytes() }.encode_to_vec().into()
 }
 
 pub(super) fn out_record(record: &OutRecord) -> Bytes {
@@ -232,6 +234,7 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
             Parked::Stalled => 2,
             Parked::Follows => 3,
             Parked::Quarantined => 4,
+            Parked::Rerun => 5,
         },
         at: record.at.micros(),
         out_partition: u32::from(record.out.0.0),
@@ -240,9 +243,14 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
         findings: findings(&record.findings),
         answer: record.answer.as_ref().map(answer),
         delivery: Some(out(&record.delivery)),
+        ended: None,
     }
     .encode_to_vec()
     .into()
+}
+
+pub(super) fn park_ended(position: u64) -> Bytes {
+    wire::Park { version: RECORD_VERSION, ended: Some(position), ..wire::Park::default() }.encode_to_vec().into()
 }
 
 pub(super) fn refused(record: &RefusedRecord) -> Bytes {

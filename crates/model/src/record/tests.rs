@@ -32,7 +32,7 @@ fn delivery() -> OutRecord {
     OutRecord {
         id: DeliveryId::of(envelope.uid, "registry", 0, 0),
         uid: envelope.uid,
-        source: Source { partition: Partition(3), intake: Intake::Chained, position: 9, output: 1 },
+        source: Source { partition: Partition(3), intake: Intake::Chained, position: 9, output: 1, other: 4 },
         channel: Name::local("admissions"),
         revision: envelope.revision,
         route: "registry".into(),
@@ -55,7 +55,8 @@ fn delivery() -> OutRecord {
 
 #[test]
 fn a_record_reads_back_as_it_was_written() {
-    let record = InRecord { envelope: envelope(), raw: Payload::new(Bytes::from_static(b"MSH|^~\\&|\xe9")) };
+    let record =
+        InRecord { envelope: envelope(), source: None, raw: Payload::new(Bytes::from_static(b"MSH|^~\\&|\xe9")) };
     assert_eq!(InRecord::decode(record.encode()).unwrap(), record);
     let out = delivery();
     assert_eq!(OutRecord::decode(out.encode()).unwrap(), out);
@@ -68,12 +69,14 @@ fn a_record_reads_back_as_it_was_written() {
         answer: Some(Answer { code: "AE".into(), bytes: Payload::default() }),
         delivery: out,
     };
-    assert_eq!(ParkRecord::decode(park.encode()).unwrap(), park);
+    for event in [ParkEvent::Parked(Box::new(park)), ParkEvent::Ended(12)] {
+        assert_eq!(ParkEvent::decode(event.encode()).unwrap(), event);
+    }
 }
 
 #[test]
 fn the_payload_of_a_record_is_not_copied() {
-    let record = InRecord { envelope: envelope(), raw: Payload::new(Bytes::from(vec![b'x'; 4096])) };
+    let record = InRecord { envelope: envelope(), source: None, raw: Payload::new(Bytes::from(vec![b'x'; 4096])) };
     let bytes = record.encode();
     let read = InRecord::decode(bytes.clone()).unwrap();
     assert!(bytes.as_ptr_range().contains(&read.raw.as_ptr()));
@@ -81,9 +84,10 @@ fn the_payload_of_a_record_is_not_copied() {
 
 #[test]
 fn a_record_of_a_newer_version_is_refused_by_number() {
-    let mut wire =
-        <wire::In as prost::Message>::decode(InRecord { envelope: envelope(), raw: Payload::default() }.encode())
-            .unwrap();
+    let mut wire = <wire::In as prost::Message>::decode(
+        InRecord { envelope: envelope(), source: None, raw: Payload::default() }.encode(),
+    )
+    .unwrap();
     wire.version = RECORD_VERSION + 1;
     let error = InRecord::decode(prost::Message::encode_to_vec(&wire).into()).unwrap_err();
     assert!(error.to_string().contains("newer than this Barid reads"), "{error}");
@@ -91,8 +95,21 @@ fn a_record_of_a_newer_version_is_refused_by_number() {
 
 #[test]
 fn debug_of_a_record_does_not_show_the_payload() {
-    let record = InRecord { envelope: envelope(), raw: Payload::new(Bytes::from_static(b"CANARY-PATIENT")) };
+    let record =
+        InRecord { envelope: envelope(), source: None, raw: Payload::new(Bytes::from_static(b"CANARY-PATIENT")) };
     assert!(!format!("{record:?}").contains("CANARY"));
+}
+
+#[test]
+fn the_last_source_of_a_subject_covers_what_was_written_before_it_from_both_intakes() {
+    let at = |intake, position, output, other| Source { partition: Partition(0), intake, position, output, other };
+    let last = at(Intake::Received, 6, 1, 2);
+    assert!(last.covers(&at(Intake::Received, 6, 1, 0)));
+    assert!(last.covers(&at(Intake::Received, 5, 9, 0)));
+    assert!(last.covers(&at(Intake::Chained, 2, 3, 9)));
+    assert!(!last.covers(&at(Intake::Received, 6, 2, 0)));
+    assert!(!last.covers(&at(Intake::Received, 7, 0, 0)));
+    assert!(!last.covers(&at(Intake::Chained, 3, 0, 0)));
 }
 
 proptest::proptest! {
@@ -102,6 +119,6 @@ proptest::proptest! {
         drop(InRecord::decode(bytes.clone()));
         drop(OutRecord::decode(bytes.clone()));
         drop(OutcomeRecord::decode(bytes.clone()));
-        drop(ParkRecord::decode(bytes));
+        drop(ParkEvent::decode(bytes));
     }
 }

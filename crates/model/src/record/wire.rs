@@ -110,6 +110,8 @@ pub(super) struct In {
     pub version: u32,
     #[prost(message, optional, tag = "2")]
     pub envelope: Option<Envelope>,
+    #[prost(message, optional, tag = "3")]
+    pub source: Option<Source>,
     /// The key that seals the payload, once payloads are sealed.
     #[prost(string, optional, tag = "14")]
     pub key_id: Option<String>,
@@ -127,6 +129,8 @@ pub(super) struct Source {
     pub position: u64,
     #[prost(uint32, tag = "4")]
     pub output: u32,
+    #[prost(uint64, tag = "5")]
+    pub other: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -279,6 +283,9 @@ pub(super) struct Park {
     pub answer: Option<Answer>,
     #[prost(message, optional, tag = "9")]
     pub delivery: Option<Out>,
+    /// Set where this only says that the delivery parked at that position waits no more.
+    #[prost(uint64, optional, tag = "10")]
+    pub ended: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
