@@ -95,10 +95,7 @@ pub struct ReadLimit {
 impl Default for ReadLimit {
     /// 512 records or 4 MiB: enough to keep a stage busy, little enough to hold one batch a reader in memory.
     fn default() -> Self {
-        Self {
-            records: 512,
-            bytes: 4 << 20,
-        }
+        Self { records: 512, bytes: 4 << 20 }
     }
 }
 
@@ -197,11 +194,7 @@ pub struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Identity({:02x?}, {} partitions by {})",
-            self.incarnation, self.partitions, self.hash
-        )
+        write!(f, "Identity({:02x?}, {} partitions by {})", self.incarnation, self.partitions, self.hash)
     }
 }
 
@@ -216,11 +209,7 @@ pub struct Ticket {
 
 impl Ticket {
     /// For implementations: the records at `first..=last` are queued, `done` tells the result. A dropped sender means unknown.
-    pub fn new(
-        first: Position,
-        last: Position,
-        done: oneshot::Receiver<Result<(), LogError>>,
-    ) -> Self {
+    pub fn new(first: Position, last: Position, done: oneshot::Receiver<Result<(), LogError>>) -> Self {
         Self { first, last, done }
     }
 
@@ -242,13 +231,11 @@ impl Future for Ticket {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let last = self.last;
-        Pin::new(&mut self.done)
-            .poll(cx)
-            .map(|result| match result {
-                Ok(Ok(())) => Ok(last),
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err(LogError::Unknown("the log ended before it answered".into())),
-            })
+        Pin::new(&mut self.done).poll(cx).map(|result| match result {
+            Ok(Ok(())) => Ok(last),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(LogError::Unknown("the log ended before it answered".into())),
+        })
     }
 }
 
@@ -293,11 +280,7 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Failed`, `Busy`.
-    fn trim<'a>(
-        &'a self,
-        subject: &'a Subject,
-        before: Position,
-    ) -> BoxFuture<'a, Result<(), LogError>>;
+    fn trim<'a>(&'a self, subject: &'a Subject, before: Position) -> BoxFuture<'a, Result<(), LogError>>;
 
     /// What the subject holds.
     ///
@@ -315,21 +298,13 @@ pub trait Log: Send + Sync + 'static {
     ///
     /// # Errors
     /// `WrongRevision`, `TooLarge`, `NoSpace`, `Unknown`, `Failed`, `Busy`.
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        expect: Revision,
-        value: Bytes,
-    ) -> BoxFuture<'a, Result<Revision, LogError>>;
+    fn put<'a>(&'a self, key: &'a Key, expect: Revision, value: Bytes) -> BoxFuture<'a, Result<Revision, LogError>>;
 
     /// The durable value with its revision.
     ///
     /// # Errors
     /// `Busy`, `Storage`, `Damaged`.
-    fn get<'a>(
-        &'a self,
-        key: &'a Key,
-    ) -> BoxFuture<'a, Result<Option<(Revision, Bytes)>, LogError>>;
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<(Revision, Bytes)>, LogError>>;
 
     /// Removes the value if the key is at `expect`; durable when it returns.
     ///

@@ -14,13 +14,14 @@ mod error;
 pub mod memory;
 mod name;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod watchers;
 mod writer;
 
 pub use api::{
-    Batch, Bounds, BoxFuture, Damage, Entry, Identity, Log, MAX_APPEND_BYTES, MAX_QUEUED_APPENDS,
-    MAX_QUEUED_BYTES, MAX_RECORD_BYTES, MAX_VALUE_BYTES, Position, Purpose, ReadLimit, Revision,
-    SpaceLevel, Ticket,
+    Batch, Bounds, BoxFuture, Damage, Entry, Identity, Log, MAX_APPEND_BYTES, MAX_QUEUED_APPENDS, MAX_QUEUED_BYTES,
+    MAX_RECORD_BYTES, MAX_VALUE_BYTES, Position, Purpose, ReadLimit, Revision, SpaceLevel, Ticket,
 };
 pub use error::LogError;
 pub use name::{Key, MAX_NAME_BYTES, Subject};

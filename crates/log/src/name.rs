@@ -12,22 +12,14 @@ use crate::{LogError, Purpose};
 pub const MAX_NAME_BYTES: usize = 255;
 
 fn check(name: &str) -> Result<(), LogError> {
-    let bad = |why| {
-        Err(LogError::BadName {
-            name: name.chars().take(64).collect(),
-            why,
-        })
-    };
+    let bad = |why| Err(LogError::BadName { name: name.chars().take(64).collect(), why });
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         return bad("a name has 1 to 255 bytes");
     }
     if name.split('.').any(str::is_empty) {
         return bad("no empty token between dots");
     }
-    if !name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"._=/-".contains(&b))
-    {
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._=/-".contains(&b)) {
         return bad("only letters, digits, '_', '=', '/', '-' and '.'");
     }
     Ok(())

@@ -22,12 +22,7 @@ impl Reader {
     #[must_use]
     pub fn new(log: Arc<dyn Log>, subject: Subject, from: Position) -> Self {
         let changed = log.changed(&subject);
-        Self {
-            log,
-            subject,
-            next: from.max(Position(1)),
-            changed,
-        }
+        Self { log, subject, next: from.max(Position(1)), changed }
     }
 
     /// Where the next batch begins.

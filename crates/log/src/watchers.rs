@@ -26,17 +26,13 @@ impl Watchers {
             self.keys.retain(|_, sender| sender.receiver_count() > 0);
             self.sweep_at = self.keys.len() * 2;
         }
-        let sender = self
-            .keys
-            .entry(key.clone())
-            .or_insert_with(|| watch::Sender::new(now));
+        let sender = self.keys.entry(key.clone()).or_insert_with(|| watch::Sender::new(now));
         sender.subscribe()
     }
 
     /// Watches all keys with this prefix.
     pub(crate) fn prefix(&mut self, prefix: &str) -> watch::Receiver<Revision> {
-        self.prefixes
-            .retain(|(_, sender)| sender.receiver_count() > 0);
+        self.prefixes.retain(|(_, sender)| sender.receiver_count() > 0);
         if let Some((_, sender)) = self.prefixes.iter().find(|(known, _)| known == prefix) {
             return sender.subscribe();
         }

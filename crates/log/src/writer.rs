@@ -33,24 +33,11 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Log::last`].
-    pub async fn open(
-        log: Arc<dyn Log>,
-        subject: Subject,
-    ) -> Result<(Self, Option<Entry>), LogError> {
+    pub async fn open(log: Arc<dyn Log>, subject: Subject) -> Result<(Self, Option<Entry>), LogError> {
         let durable = log.changed(&subject);
         let entry = log.last(&subject).await?;
         let last = entry.as_ref().map_or(Position::START, |e| e.position);
-        Ok((
-            Self {
-                log,
-                subject,
-                last,
-                in_flight: VecDeque::new(),
-                durable,
-                unsettled: false,
-            },
-            entry,
-        ))
+        Ok((Self { log, subject, last, in_flight: VecDeque::new(), durable, unsettled: false }, entry))
     }
 
     /// The subject.
@@ -78,10 +65,7 @@ impl Writer {
             Ok(ticket) => {
                 self.forget_durable();
                 self.last = ticket.last();
-                self.in_flight.push_back(InFlight {
-                    last: self.last,
-                    checksum,
-                });
+                self.in_flight.push_back(InFlight { last: self.last, checksum });
                 Ok(ticket)
             }
             // Behind us, and with appends in flight: one of them has failed. Anything else is another writer.
@@ -116,19 +100,15 @@ impl Writer {
         let entry = self.log.last(&self.subject).await?;
         let actual = entry.as_ref().map_or(Position::START, |e| e.position);
         let mine = match self.in_flight.iter().find(|sent| sent.last >= actual) {
-            Some(sent) if sent.last == actual => entry
-                .as_ref()
-                .is_some_and(|e| crc32c::crc32c(&e.record) == sent.checksum),
+            Some(sent) if sent.last == actual => {
+                entry.as_ref().is_some_and(|e| crc32c::crc32c(&e.record) == sent.checksum)
+            }
             // Inside an append (its prefix), or before all that was in flight.
             Some(_) => true,
             None => actual == self.last,
         };
         if !mine {
-            return Err(LogError::WrongLast {
-                subject: self.subject.clone(),
-                known: self.last,
-                actual,
-            });
+            return Err(LogError::WrongLast { subject: self.subject.clone(), known: self.last, actual });
         }
         self.last = actual;
         self.in_flight.clear();
@@ -139,11 +119,7 @@ impl Writer {
     /// Keeps the list as short as the log's own queue.
     fn forget_durable(&mut self) {
         let durable = *self.durable.borrow();
-        while self
-            .in_flight
-            .front()
-            .is_some_and(|sent| sent.last <= durable)
-        {
+        while self.in_flight.front().is_some_and(|sent| sent.last <= durable) {
             self.in_flight.pop_front();
         }
     }

@@ -6,6 +6,8 @@
 //! and a full log. Everything is deterministic: no thread, no clock.
 
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -15,8 +17,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use self::state::{Change, State};
 use crate::{
-    Batch, Bounds, BoxFuture, Entry, Identity, Key, Log, LogError, MAX_APPEND_BYTES,
-    MAX_RECORD_BYTES, MAX_VALUE_BYTES, Position, ReadLimit, Revision, SpaceLevel, Subject, Ticket,
+    Batch, Bounds, BoxFuture, Entry, Identity, Key, Log, LogError, MAX_APPEND_BYTES, MAX_RECORD_BYTES, MAX_VALUE_BYTES,
+    Position, ReadLimit, Revision, SpaceLevel, Subject, Ticket,
 };
 
 /// What happens to the next append or put instead of becoming durable.
@@ -53,12 +55,7 @@ impl MemoryLog {
     /// An empty log, with a fixed incarnation and lane key, so that simulations repeat.
     #[must_use]
     pub fn new(partitions: u32) -> Self {
-        Self::with_identity(Identity {
-            incarnation: [1; 16],
-            lane_key: [2; 16],
-            partitions,
-            hash: "sha256".into(),
-        })
+        Self::with_identity(Identity { incarnation: [1; 16], lane_key: [2; 16], partitions, hash: "sha256".into() })
     }
 
     /// An empty log with this identity.
@@ -74,9 +71,7 @@ impl MemoryLog {
             space: watch::Sender::new(SpaceLevel::Free),
             room: Notify::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// From now on (`true`) appends and puts wait until released; `false` releases all and goes back to durable at once.
@@ -151,8 +146,7 @@ struct Queued {
 }
 
 async fn wait(done: oneshot::Receiver<Result<(), LogError>>) -> Result<(), LogError> {
-    done.await
-        .unwrap_or_else(|_| Err(LogError::Unknown("the log ended before it answered".into())))
+    done.await.unwrap_or_else(|_| Err(LogError::Unknown("the log ended before it answered".into())))
 }
 
 /// The limits that every implementation checks before it queues.
@@ -160,23 +154,15 @@ pub(crate) fn check_append(records: &[Bytes]) -> Result<usize, LogError> {
     let mut total = 0usize;
     for record in records {
         if record.len() > MAX_RECORD_BYTES {
-            return Err(LogError::TooLarge {
-                bytes: record.len(),
-                limit: MAX_RECORD_BYTES,
-            });
+            return Err(LogError::TooLarge { bytes: record.len(), limit: MAX_RECORD_BYTES });
         }
         total = total.saturating_add(record.len());
     }
     if total > MAX_APPEND_BYTES {
-        return Err(LogError::TooLarge {
-            bytes: total,
-            limit: MAX_APPEND_BYTES,
-        });
+        return Err(LogError::TooLarge { bytes: total, limit: MAX_APPEND_BYTES });
     }
     if records.is_empty() {
-        return Err(LogError::Storage(
-            "an append has at least one record".into(),
-        ));
+        return Err(LogError::Storage("an append has at least one record".into()));
     }
     Ok(total)
 }
@@ -184,10 +170,7 @@ pub(crate) fn check_append(records: &[Bytes]) -> Result<usize, LogError> {
 /// The limit of a value.
 pub(crate) fn check_value(value: &Bytes) -> Result<(), LogError> {
     if value.len() > MAX_VALUE_BYTES {
-        return Err(LogError::TooLarge {
-            bytes: value.len(),
-            limit: MAX_VALUE_BYTES,
-        });
+        return Err(LogError::TooLarge { bytes: value.len(), limit: MAX_VALUE_BYTES });
     }
     Ok(())
 }
@@ -205,13 +188,7 @@ impl Log for MemoryLog {
             if !self.shared.space.borrow().allows(purpose) {
                 return Err(LogError::NoSpace(purpose));
             }
-            let queued = self
-                .queue(Change::Append {
-                    subject: subject.clone(),
-                    last,
-                    records,
-                })
-                .await?;
+            let queued = self.queue(Change::Append { subject: subject.clone(), last, records }).await?;
             Ok(Ticket::new(last.next(), Position(queued.at), queued.done))
         })
     }
@@ -252,11 +229,7 @@ impl Log for MemoryLog {
         self.shared.state.lock().stream(subject).durable.subscribe()
     }
 
-    fn trim<'a>(
-        &'a self,
-        subject: &'a Subject,
-        before: Position,
-    ) -> BoxFuture<'a, Result<(), LogError>> {
+    fn trim<'a>(&'a self, subject: &'a Subject, before: Position) -> BoxFuture<'a, Result<(), LogError>> {
         Box::pin(async move {
             let mut state = self.shared.state.lock();
             state.check_open()?;
@@ -281,33 +254,19 @@ impl Log for MemoryLog {
         })
     }
 
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        expect: Revision,
-        value: Bytes,
-    ) -> BoxFuture<'a, Result<Revision, LogError>> {
+    fn put<'a>(&'a self, key: &'a Key, expect: Revision, value: Bytes) -> BoxFuture<'a, Result<Revision, LogError>> {
         Box::pin(async move {
             check_value(&value)?;
             let purpose = crate::Purpose::Delivery;
             if !self.shared.space.borrow().allows(purpose) {
                 return Err(LogError::NoSpace(purpose));
             }
-            let queued = self
-                .queue(Change::Put {
-                    key: key.clone(),
-                    expect,
-                    value: Some(value),
-                })
-                .await?;
+            let queued = self.queue(Change::Put { key: key.clone(), expect, value: Some(value) }).await?;
             wait(queued.done).await.map(|()| Revision(queued.at))
         })
     }
 
-    fn get<'a>(
-        &'a self,
-        key: &'a Key,
-    ) -> BoxFuture<'a, Result<Option<(Revision, Bytes)>, LogError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<(Revision, Bytes)>, LogError>> {
         Box::pin(async move {
             let state = self.shared.state.lock();
             state.check_open()?;
@@ -317,13 +276,7 @@ impl Log for MemoryLog {
 
     fn delete<'a>(&'a self, key: &'a Key, expect: Revision) -> BoxFuture<'a, Result<(), LogError>> {
         Box::pin(async move {
-            let queued = self
-                .queue(Change::Put {
-                    key: key.clone(),
-                    expect,
-                    value: None,
-                })
-                .await?;
+            let queued = self.queue(Change::Put { key: key.clone(), expect, value: None }).await?;
             wait(queued.done).await
         })
     }
@@ -338,10 +291,7 @@ impl Log for MemoryLog {
 
     fn watch_key(&self, key: &Key) -> watch::Receiver<Revision> {
         let mut state = self.shared.state.lock();
-        let now = state
-            .keys
-            .get(key)
-            .map_or(Revision::NONE, |(revision, _)| *revision);
+        let now = state.keys.get(key).map_or(Revision::NONE, |(revision, _)| *revision);
         state.watchers.key(key, now)
     }
 

@@ -11,22 +11,14 @@ use tokio::sync::{oneshot, watch};
 use super::Fault;
 use crate::watchers::Watchers;
 use crate::{
-    Batch, Bounds, Entry, Key, LogError, MAX_QUEUED_APPENDS, MAX_QUEUED_BYTES, Position, Purpose,
-    ReadLimit, Revision, Subject,
+    Batch, Bounds, Entry, Key, LogError, MAX_QUEUED_APPENDS, MAX_QUEUED_BYTES, Position, Purpose, ReadLimit, Revision,
+    Subject,
 };
 
 /// A change that is asked for.
 pub(super) enum Change {
-    Append {
-        subject: Subject,
-        last: Position,
-        records: Vec<Bytes>,
-    },
-    Put {
-        key: Key,
-        expect: Revision,
-        value: Option<Bytes>,
-    },
+    Append { subject: Subject, last: Position, records: Vec<Bytes> },
+    Put { key: Key, expect: Revision, value: Option<Bytes> },
 }
 
 /// A change that waits to become durable.
@@ -53,13 +45,8 @@ impl Stream {
     }
 
     fn entry(&self, position: Position) -> Option<Entry> {
-        let record = self
-            .records
-            .get(usize::try_from(position.0.checked_sub(self.first.0)?).ok()?)?;
-        Some(Entry {
-            position,
-            record: record.clone(),
-        })
+        let record = self.records.get(usize::try_from(position.0.checked_sub(self.first.0)?).ok()?)?;
+        Some(Entry { position, record: record.clone() })
     }
 
     /// The same records in a new log, as nobody has watched it yet.
@@ -92,11 +79,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn check_open(&self) -> Result<(), LogError> {
-        if self.closed {
-            Err(LogError::Failed("crashed".into()))
-        } else {
-            Ok(())
-        }
+        if self.closed { Err(LogError::Failed("crashed".into())) } else { Ok(()) }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -104,15 +87,13 @@ impl State {
     }
 
     pub(super) fn stream(&mut self, subject: &Subject) -> &mut Stream {
-        self.streams
-            .entry(subject.clone())
-            .or_insert_with(|| Stream {
-                first: Position(1),
-                records: VecDeque::new(),
-                bytes: 0,
-                queued: Position::START,
-                durable: watch::Sender::new(Position::START),
-            })
+        self.streams.entry(subject.clone()).or_insert_with(|| Stream {
+            first: Position(1),
+            records: VecDeque::new(),
+            bytes: 0,
+            queued: Position::START,
+            durable: watch::Sender::new(Position::START),
+        })
     }
 
     /// Compares, sets the queue's end, and queues. Returns the last position or the revision.
@@ -122,52 +103,28 @@ impl State {
         done: oneshot::Sender<Result<(), LogError>>,
     ) -> Result<u64, LogError> {
         let (at, bytes) = match &change {
-            Change::Append {
-                subject,
-                last,
-                records,
-            } => {
+            Change::Append { subject, last, records } => {
                 let stream = self.stream(subject);
                 if stream.queued != *last {
-                    return Err(LogError::WrongLast {
-                        subject: subject.clone(),
-                        known: *last,
-                        actual: stream.queued,
-                    });
+                    return Err(LogError::WrongLast { subject: subject.clone(), known: *last, actual: stream.queued });
                 }
                 stream.queued = last.plus(records.len() as u64);
                 (stream.queued.0, records.iter().map(Bytes::len).sum())
             }
             Change::Put { key, expect, value } => {
-                let durable = self
-                    .keys
-                    .get(key)
-                    .map_or(Revision::NONE, |(revision, _)| *revision);
+                let durable = self.keys.get(key).map_or(Revision::NONE, |(revision, _)| *revision);
                 let (actual, waiting) = self.queued_keys.get(key).copied().unwrap_or((durable, 0));
                 if actual != *expect {
-                    return Err(LogError::WrongRevision {
-                        key: key.clone(),
-                        expected: *expect,
-                        actual,
-                    });
+                    return Err(LogError::WrongRevision { key: key.clone(), expected: *expect, actual });
                 }
                 self.revision += 1;
-                let after = if value.is_some() {
-                    Revision(self.revision)
-                } else {
-                    Revision::NONE
-                };
+                let after = if value.is_some() { Revision(self.revision) } else { Revision::NONE };
                 self.queued_keys.insert(key.clone(), (after, waiting + 1));
                 (self.revision, value.as_ref().map_or(0, Bytes::len))
             }
         };
         self.queued_bytes += bytes;
-        self.queue.push_back(Waiting {
-            change,
-            at,
-            bytes,
-            done,
-        });
+        self.queue.push_back(Waiting { change, at, bytes, done });
         Ok(at)
     }
 
@@ -199,9 +156,7 @@ impl State {
 
     fn store(&mut self, change: Change, at: u64) {
         match change {
-            Change::Append {
-                subject, records, ..
-            } => {
+            Change::Append { subject, records, .. } => {
                 let stream = self.stream(&subject);
                 stream.bytes += records.iter().map(|r| r.len() as u64).sum::<u64>();
                 stream.records.extend(records);
@@ -226,15 +181,11 @@ impl State {
     /// Fails all that is queued for the same subject or key.
     fn displace(&mut self, failed: &Change, answer: &Result<(), LogError>) {
         let (gone, kept): (VecDeque<_>, VecDeque<_>) =
-            self.queue
-                .drain(..)
-                .partition(|waiting| match (&waiting.change, failed) {
-                    (Change::Append { subject: a, .. }, Change::Append { subject: b, .. }) => {
-                        a == b
-                    }
-                    (Change::Put { key: a, .. }, Change::Put { key: b, .. }) => a == b,
-                    _ => false,
-                });
+            self.queue.drain(..).partition(|waiting| match (&waiting.change, failed) {
+                (Change::Append { subject: a, .. }, Change::Append { subject: b, .. }) => a == b,
+                (Change::Put { key: a, .. }, Change::Put { key: b, .. }) => a == b,
+                _ => false,
+            });
         self.queue = kept;
         for waiting in gone {
             self.queued_bytes -= waiting.bytes;
@@ -263,20 +214,11 @@ impl State {
         }
         self.queue.clear();
         self.closed = true;
-        let streams = self
-            .streams
-            .iter()
-            .map(|(subject, stream)| (subject.clone(), stream.restarted()))
-            .collect();
+        let streams = self.streams.iter().map(|(subject, stream)| (subject.clone(), stream.restarted())).collect();
         for stream in self.streams.values() {
             stream.durable.send_modify(|_| ());
         }
-        Self {
-            streams,
-            keys: self.keys.clone(),
-            revision: self.revision,
-            ..Self::default()
-        }
+        Self { streams, keys: self.keys.clone(), revision: self.revision, ..Self::default() }
     }
 
     /// The last record, or nothing yet while an append is undecided.
@@ -290,17 +232,11 @@ impl State {
     pub(super) fn read(&self, subject: &Subject, from: Position, limit: ReadLimit) -> Batch {
         let from = from.max(Position(1));
         let Some(stream) = self.streams.get(subject) else {
-            return Batch {
-                next: from,
-                ..Batch::default()
-            };
+            return Batch { next: from, ..Batch::default() };
         };
         let start = from.max(stream.first);
-        let mut batch = Batch {
-            next: start,
-            trimmed_to: (from < stream.first).then_some(stream.first),
-            ..Batch::default()
-        };
+        let mut batch =
+            Batch { next: start, trimmed_to: (from < stream.first).then_some(stream.first), ..Batch::default() };
         let mut bytes = 0usize;
         while batch.entries.len() < limit.records.max(1)
             && let Some(entry) = stream.entry(batch.next)
@@ -328,10 +264,7 @@ impl State {
     }
 
     pub(super) fn bounds(&self, subject: &Subject) -> Bounds {
-        let none = Bounds {
-            first: Position(1),
-            ..Bounds::default()
-        };
+        let none = Bounds { first: Position(1), ..Bounds::default() };
         self.streams.get(subject).map_or(none, |stream| Bounds {
             first: stream.first,
             last: stream.last(),
@@ -340,24 +273,16 @@ impl State {
     }
 
     pub(super) fn subjects(&self, prefix: &str) -> Vec<Subject> {
-        let written = self
-            .streams
-            .iter()
-            .filter(|(_, stream)| stream.last() > Position::START);
-        let mut found: Vec<_> = written
-            .map(|(subject, _)| subject.clone())
-            .filter(|s| s.as_str().starts_with(prefix))
-            .collect();
+        let written = self.streams.iter().filter(|(_, stream)| stream.last() > Position::START);
+        let mut found: Vec<_> =
+            written.map(|(subject, _)| subject.clone()).filter(|s| s.as_str().starts_with(prefix)).collect();
         found.sort();
         found
     }
 
     pub(super) fn keys_with(&self, prefix: &str) -> Vec<Key> {
         self.keys
-            .range::<str, _>((
-                std::ops::Bound::Included(prefix),
-                std::ops::Bound::Unbounded,
-            ))
+            .range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
             .map(|(key, _)| key.clone())
             .take_while(|key| key.as_str().starts_with(prefix))
             .collect()
