@@ -1,0 +1,13 @@
+//! The admin endpoint: whether the process lives, whether it is ready, and its metrics. Loopback by default, plain HTTP, read only.
+//!
+//! Commands do not go here but over the control socket, whose file permissions say who may.
+
+mod metrics;
+mod readiness;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use metrics::registry;
+pub use readiness::{NotReady, Part, Readiness};
+pub use server::{AdminError, Bound, DEFAULT_ADDRESS, bind};
