@@ -1,0 +1,1 @@
+//! Every error names its place, its field and the remedy.

@@ -1,0 +1,1 @@
+//! Trees keep places, and refuse what would be guessed.
