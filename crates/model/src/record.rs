@@ -167,6 +167,9 @@ pub struct RoutedDelivery {
     pub part: u32,
     /// Its destination; none for a route to a channel.
     pub destination: Option<Name>,
+    /// Its place in OUT, in the partition of the message; none for a route to a channel, for what ended at once, and
+    /// where a rerun found the record already there (PARK and OUTCOME name the place again).
+    pub out: Option<u64>,
     /// Where it ended at once: filtered, or delivered into another channel.
     pub outcome: Option<Outcome>,
     /// The message made for another channel.
@@ -224,6 +227,20 @@ pub struct Answer {
 /// Most bytes of an answer that are kept for people; a waiting sender gets its answer whole.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// An answer for a sender that waits: written under its key when the delivery's outcome is durable, and kept for the
+/// duplicate window, so that the first sending and every resend get the same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerRecord {
+    /// How the delivery ended: delivered or rejected are the destination's word, all others ours.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+    /// What the destination answered, whole.
+    pub answer: Answer,
+    /// Why there is no answer of a destination, in findings without data.
+    pub findings: Vec<Finding>,
+}
+
 /// PARK: a delivery that waits, with the reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParkRecord {
@@ -250,6 +267,8 @@ pub enum Parked {
     Held,
     /// A person has it sent again; it waits its turn at the end of its lanes.
     Rerun,
+    /// Its channel is paused.
+    Paused,
     /// Its lane kept the window's start for too long.
     Stalled,
     /// It follows a parked one in a lane.
@@ -265,6 +284,7 @@ impl Parked {
         match self {
             Self::Held => "held",
             Self::Rerun => "rerun",
+            Self::Paused => "paused",
             Self::Stalled => "stalled",
             Self::Follows => "follows",
             Self::Quarantined => "quarantined",

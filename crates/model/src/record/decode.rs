@@ -7,8 +7,9 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{
-    Answer, CommandRecord, InRecord, Intake, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, RECORD_VERSION,
-    Record, RecordError, RefusedRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller, encode, wire,
+    Answer, AnswerRecord, CommandRecord, InRecord, Intake, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked,
+    RECORD_VERSION, Record, RecordError, RefusedRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller, encode,
+    wire,
 };
 use crate::clock::Timestamp;
 use crate::envelope::{Cause, Envelope, FacilityRef, Format, MessageType, SearchKey, Waits};
@@ -203,6 +204,7 @@ fn routed_delivery(wire: wire::RoutedDelivery) -> Result<RoutedDelivery> {
         part: wire.part,
         destination: wire.destination.as_deref().map(Name::read),
         outcome: outcome(wire.outcome)?,
+        out: wire.out,
         chained: wire.chained.as_deref().map(uid).transpose()?,
         findings: findings(wire.findings)?,
     })
@@ -307,6 +309,7 @@ impl Record for ParkEvent {
                 3 => Parked::Follows,
                 4 => Parked::Quarantined,
                 5 => Parked::Rerun,
+                6 => Parked::Paused,
                 _ => return Err(RecordError::Field("reason for parking")),
             },
             at: Timestamp::from_micros(wire.at),
@@ -357,6 +360,23 @@ impl Record for CommandRecord {
             verb: wire.verb,
             target: wire.target,
             detail: wire.detail,
+        })
+    }
+}
+
+impl Record for AnswerRecord {
+    fn encode(&self) -> Bytes {
+        encode::awaited(self)
+    }
+
+    fn decode(bytes: Bytes) -> Result<Self> {
+        let wire = wire::Awaited::decode(bytes)?;
+        version(wire.version)?;
+        Ok(Self {
+            outcome: outcome(wire.outcome)?.ok_or(RecordError::Field("outcome"))?,
+            at: Timestamp::from_micros(wire.at),
+            answer: wire.answer.map(answer).unwrap_or_default(),
+            findings: findings(wire.findings)?,
         })
     }
 }

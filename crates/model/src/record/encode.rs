@@ -4,8 +4,8 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{
-    Answer, CommandRecord, InRecord, Intake, OutRecord, OutcomeRecord, ParkRecord, Parked, RECORD_VERSION,
-    RefusedRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller, wire,
+    Answer, AnswerRecord, CommandRecord, InRecord, Intake, OutRecord, OutcomeRecord, ParkRecord, Parked,
+    RECORD_VERSION, RefusedRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller, wire,
 };
 use crate::envelope::{Cause, Envelope, Format, MessageType, SearchKey, Waits};
 use crate::finding::{Finding, Severity};
@@ -169,6 +169,7 @@ fn routed_delivery(delivery: &RoutedDelivery) -> wire::RoutedDelivery {
         outcome: outcome(delivery.outcome),
         chained: delivery.chained.map(|uid| copy(uid.as_bytes())),
         findings: findings(&delivery.findings),
+        out: delivery.out,
     }
 }
 
@@ -235,6 +236,7 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
             Parked::Follows => 3,
             Parked::Quarantined => 4,
             Parked::Rerun => 5,
+            Parked::Paused => 6,
         },
         at: record.at.micros(),
         out_partition: u32::from(record.out.0.0),
@@ -280,6 +282,18 @@ pub(super) fn command(record: &CommandRecord) -> Bytes {
         verb: record.verb.clone(),
         target: record.target.clone(),
         detail: record.detail.clone(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+pub(super) fn awaited(record: &AnswerRecord) -> Bytes {
+    wire::Awaited {
+        version: RECORD_VERSION,
+        outcome: outcome(Some(record.outcome)),
+        at: record.at.micros(),
+        answer: Some(answer(&record.answer)),
+        findings: findings(&record.findings),
     }
     .encode_to_vec()
     .into()

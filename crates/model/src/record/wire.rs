@@ -213,6 +213,8 @@ pub(super) struct RoutedDelivery {
     pub chained: Option<Bytes>,
     #[prost(message, repeated, tag = "7")]
     pub findings: Vec<Finding>,
+    #[prost(uint64, optional, tag = "8")]
+    pub out: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -330,4 +332,18 @@ pub(super) struct Command {
     pub target: String,
     #[prost(string, tag = "7")]
     pub detail: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Awaited {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(uint32, tag = "2")]
+    pub outcome: u32,
+    #[prost(sint64, tag = "3")]
+    pub at: i64,
+    #[prost(message, optional, tag = "4")]
+    pub answer: Option<Answer>,
+    #[prost(message, repeated, tag = "5")]
+    pub findings: Vec<Finding>,
 }

@@ -1,0 +1,216 @@
+//! The duplicate judge of a partition (G3): a sender's resend is recognised, and only what is certain is dropped.
+//!
+//! The memory holds *where* a message with this facility and control id stands in IN, the log holds *what* it was: 16
+//! bytes a message here, and a suspicion is settled by reading the record and comparing facility, control id and
+//! SHA-256. A clash of hashes can so never drop a message. The memory is bounded per facility and per partition, is
+//! checkpointed beside the router's commit, and is filled up from IN behind the checkpoint when a router starts.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use siphasher::sip::SipHasher13;
+
+/// Most messages remembered of one facility: a busy laboratory's last hours; a resend comes within minutes.
+pub const PER_FACILITY_MAX: usize = 20_000;
+/// Most messages remembered in one partition, so that a checkpoint fits the log's largest value (1 MiB).
+pub const PER_PARTITION_MAX: usize = 60_000;
+/// Most bytes of a facility's name in a checkpoint.
+const NAME_BYTES_MAX: usize = 512;
+const CHECKPOINT_VERSION: u8 = 1;
+
+/// What one facility sent, oldest first.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Facility {
+    positions: HashMap<u64, u64>,
+    order: VecDeque<u64>,
+}
+
+impl Facility {
+    fn forget_oldest(&mut self) -> bool {
+        match self.order.pop_front() {
+            Some(oldest) => {
+                self.positions.remove(&oldest);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Where messages of a partition stand, by facility and control id.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Memory {
+    facilities: HashMap<Arc<str>, Facility>,
+    entries: usize,
+}
+
+impl Memory {
+    /// The position of the newest message remembered under this facility and control id: a suspicion, to be settled
+    /// against the record there.
+    #[must_use]
+    pub fn suspect(&self, facility: &str, control_id: &[u8]) -> Option<u64> {
+        self.facilities.get(facility)?.positions.get(&hash(control_id)).copied()
+    }
+
+    /// Remembers a message that was not dropped.
+    pub fn insert(&mut self, facility: &Arc<str>, control_id: &[u8], position: u64) {
+        let hash = hash(control_id);
+        let entry = self.facilities.entry(Arc::clone(facility)).or_default();
+        if entry.positions.insert(hash, position).is_some() {
+            return;
+        }
+        entry.order.push_back(hash);
+        self.entries += 1;
+        if entry.order.len() > PER_FACILITY_MAX && entry.forget_oldest() {
+            self.entries -= 1;
+        }
+        if self.entries > PER_PARTITION_MAX {
+            self.forget_of_largest();
+        }
+    }
+
+    /// How many messages are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// The facility that takes most room gives way, so that a busy one cannot empty the memory of a quiet one.
+    fn forget_of_largest(&mut self) {
+        let largest = self.facilities.values_mut().max_by_key(|facility| facility.order.len());
+        if largest.is_some_and(Facility::forget_oldest) {
+            self.entries -= 1;
+        }
+    }
+
+    /// The memory as bytes, to stand in the log beside the commit that names `position`.
+    #[must_use]
+    pub fn checkpoint(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(16 + self.entries * 16);
+        bytes.put_u8(CHECKPOINT_VERSION);
+        for (name, facility) in &self.facilities {
+            let name = name.as_bytes();
+            if name.len() > NAME_BYTES_MAX {
+                continue;
+            }
+            bytes.put_u16(u16::try_from(name.len()).unwrap_or(0));
+            bytes.put_slice(name);
+            bytes.put_u32(u32::try_from(facility.order.len()).unwrap_or(0));
+            for hash in &facility.order {
+                bytes.put_u64(*hash);
+                bytes.put_u64(facility.positions.get(hash).copied().unwrap_or(0));
+            }
+        }
+        bytes.freeze()
+    }
+
+    /// Reads a checkpoint; what is cut off or of another version is not believed, and the memory begins empty: a
+    /// resend may then be delivered again, marked by nothing, but no message is dropped.
+    #[must_use]
+    pub fn restore(mut bytes: Bytes) -> Option<Self> {
+        let mut memory = Self::default();
+        if bytes.is_empty() || bytes.get_u8() != CHECKPOINT_VERSION {
+            return None;
+        }
+        while !bytes.is_empty() {
+            let name = take(&mut bytes, 2).map(|mut b| usize::from(b.get_u16()))?;
+            let name: Arc<str> = std::str::from_utf8(&take(&mut bytes, name)?).ok()?.into();
+            let count = take(&mut bytes, 4)?.get_u32() as usize;
+            let mut facility = Facility::default();
+            for _ in 0..count.min(PER_FACILITY_MAX) {
+                let mut pair = take(&mut bytes, 16)?;
+                let hash = pair.get_u64();
+                facility.positions.insert(hash, pair.get_u64());
+                facility.order.push_back(hash);
+            }
+            memory.entries += facility.order.len();
+            memory.facilities.insert(name, facility);
+        }
+        Some(memory)
+    }
+}
+
+fn take(bytes: &mut Bytes, count: usize) -> Option<Bytes> {
+    (bytes.len() >= count).then(|| bytes.split_to(count))
+}
+
+fn hash(control_id: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(control_id);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_suspected_by_facility_and_control_id_alone() {
+        let mut memory = Memory::default();
+        let (chn, lab) = (Arc::from("chn"), Arc::from("lab"));
+        memory.insert(&chn, b"1", 10);
+        assert_eq!(memory.suspect("chn", b"1"), Some(10));
+        assert_eq!(memory.suspect("chn", b"2"), None);
+        assert_eq!(memory.suspect(&lab as &str, b"1"), None);
+        memory.insert(&chn, b"1", 20);
+        assert_eq!(memory.suspect("chn", b"1"), Some(20));
+        assert_eq!(memory.len(), 1);
+    }
+
+    #[test]
+    fn the_memory_of_a_facility_is_bounded_and_forgets_the_oldest() {
+        let mut memory = Memory::default();
+        let chn = Arc::from("chn");
+        for i in 0..=PER_FACILITY_MAX {
+            memory.insert(&chn, i.to_string().as_bytes(), i as u64 + 1);
+        }
+        assert_eq!(memory.len(), PER_FACILITY_MAX);
+        assert_eq!(memory.suspect("chn", b"0"), None);
+        assert_eq!(memory.suspect("chn", b"1"), Some(2));
+    }
+
+    #[test]
+    fn a_busy_facility_does_not_empty_the_memory_of_a_quiet_one() {
+        let mut memory = Memory::default();
+        let quiet: Arc<str> = Arc::from("quiet");
+        memory.insert(&quiet, b"only", 1);
+        for facility in 0..4 {
+            let busy: Arc<str> = Arc::from(format!("busy{facility}"));
+            for i in 0..PER_FACILITY_MAX {
+                memory.insert(&busy, i.to_string().as_bytes(), i as u64 + 1);
+            }
+        }
+        assert!(memory.len() <= PER_PARTITION_MAX);
+        assert_eq!(memory.suspect("quiet", b"only"), Some(1));
+    }
+
+    #[test]
+    fn a_full_checkpoint_fits_a_value_of_the_log_and_restores_the_same_memory() {
+        let mut memory = Memory::default();
+        for facility in 0..6 {
+            let name: Arc<str> = Arc::from(format!("default/facility-with-a-long-name-{facility}"));
+            for i in 0..PER_FACILITY_MAX {
+                memory.insert(&name, i.to_string().as_bytes(), i as u64 + 1);
+            }
+        }
+        let checkpoint = memory.checkpoint();
+        assert!(checkpoint.len() <= barid_log::MAX_VALUE_BYTES, "{}", checkpoint.len());
+        assert_eq!(Memory::restore(checkpoint), Some(memory));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_restore_to_nothing_or_a_bounded_memory(bytes in proptest::collection::vec(0_u8.., 0..400)) {
+            let memory = Memory::restore(Bytes::from(bytes)).unwrap_or_default();
+            proptest::prop_assert!(memory.len() < 40);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The duplicate judge at work: the bounded memory, its checkpoint in the log, and the settling of a suspicion.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_log::{Key, Log, LogError, Position, ReadLimit, Revision, Subject};
+use barid_model::record::{AnswerRecord, InRecord, Intake, Record as _};
+use barid_model::{Envelope, MessageUid, Outcome, Partition};
+
+use crate::fanout::answer_key;
+use crate::judge::Memory;
+use crate::subject;
+
+/// Messages after which the checkpoint is written again: read back at start, 16 partitions of them in a fraction of a
+/// second.
+pub const CHECKPOINT_MESSAGES: u64 = 10_000;
+
+/// What the judge says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// Not seen before.
+    Fresh,
+    /// The same message as this one, which was accepted before.
+    Duplicate(MessageUid),
+    /// Another message with the same control id.
+    OtherBytes(MessageUid),
+}
+
+/// The judge of one partition.
+pub struct Judge {
+    log: Arc<dyn Log>,
+    subject: Subject,
+    key: Key,
+    revision: Revision,
+    memory: Memory,
+    remembered: u64,
+}
+
+impl Judge {
+    /// Reads the checkpoint and fills the memory up to the committed position.
+    ///
+    /// # Errors
+    /// As the log.
+    pub async fn open(
+        log: Arc<dyn Log>,
+        partition: Partition,
+        remembered: u64,
+        committed: u64,
+    ) -> Result<Self, LogError> {
+        let key = subject::duplicates(partition)?;
+        let subject = subject::intake(partition, Intake::Received)?;
+        let (revision, restored) = match log.get(&key).await? {
+            Some((revision, bytes)) => (revision, Memory::restore(bytes)),
+            None => (Revision::NONE, None),
+        };
+        let from = if restored.is_some() { remembered } else { 0 };
+        let memory = restored.unwrap_or_default();
+        let mut judge = Self { log, subject, key, revision, memory, remembered: from };
+        judge.fill(committed).await?;
+        Ok(judge)
+    }
+
+    /// The position up to which the stored checkpoint reaches.
+    #[must_use]
+    pub const fn remembered(&self) -> u64 {
+        self.remembered
+    }
+
+    async fn fill(&mut self, committed: u64) -> Result<(), LogError> {
+        let mut next = Position(self.remembered).next();
+        while next.0 <= committed {
+            let batch = self.log.read(&self.subject, next, ReadLimit::default()).await?;
+            if batch.next <= next {
+                break;
+            }
+            for entry in batch.entries.iter().filter(|entry| entry.position.0 <= committed) {
+                if let Ok(record) = InRecord::decode(entry.record.clone()) {
+                    self.remember(&record.envelope, entry.position.0);
+                }
+            }
+            next = batch.next;
+        }
+        Ok(())
+    }
+
+    /// Remembers a message that was not dropped.
+    pub fn remember(&mut self, envelope: &Envelope, position: u64) {
+        if !envelope.cause.is_exempt_from_duplicates() && !envelope.control_id.is_empty() {
+            self.memory.insert(&envelope.facility.name, &envelope.control_id, position);
+        }
+    }
+
+    /// Judges the message at `own` position within a window of received times.
+    ///
+    /// # Errors
+    /// As the log. A remembered record that cannot be read makes the message fresh: only what is certain is dropped.
+    pub async fn judge(
+        &self,
+        envelope: &Envelope,
+        own: u64,
+        window: Option<Duration>,
+    ) -> Result<Judgement, LogError> {
+        let Some(window) = window else { return Ok(Judgement::Fresh) };
+        if envelope.cause.is_exempt_from_duplicates() || envelope.control_id.is_empty() {
+            return Ok(Judgement::Fresh);
+        }
+        // After a restart the memory may already hold what is routed again: a message is no resend of itself.
+        let suspect = self.memory.suspect(&envelope.facility.name, &envelope.control_id);
+        let Some(position) = suspect.filter(|position| *position < own) else {
+            return Ok(Judgement::Fresh);
+        };
+        let Some(earlier) = self.at(position).await? else { return Ok(Judgement::Fresh) };
+        let same_sender = earlier.facility.name == envelope.facility.name && earlier.control_id == envelope.control_id;
+        if !same_sender || envelope.received.since(earlier.received) > window {
+            return Ok(Judgement::Fresh);
+        }
+        if earlier.digest != envelope.digest {
+            return Ok(Judgement::OtherBytes(earlier.uid));
+        }
+        if envelope.waits.is_some() && self.was_rejected(envelope).await? {
+            return Ok(Judgement::Fresh);
+        }
+        Ok(Judgement::Duplicate(earlier.uid))
+    }
+
+    async fn at(&self, position: u64) -> Result<Option<Envelope>, LogError> {
+        let limit = ReadLimit { records: 1, bytes: 1 };
+        let batch = self.log.read(&self.subject, Position(position), limit).await?;
+        let entry = batch.entries.into_iter().find(|entry| entry.position.0 == position);
+        Ok(entry.and_then(|entry| InRecord::decode(entry.record).ok()).map(|record| record.envelope))
+    }
+
+    /// A sender that was told of a rejection has custody again: its resend is a new message.
+    async fn was_rejected(&self, envelope: &Envelope) -> Result<bool, LogError> {
+        let key = answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest);
+        let value = self.log.get(&subject::answer(key)?).await?;
+        let answer = value.and_then(|(_, bytes)| AnswerRecord::decode(bytes).ok());
+        Ok(answer.is_some_and(|answer| answer.outcome == Outcome::Rejected))
+    }
+
+    /// Writes the checkpoint when enough has come since the last one; `committed` is a position whose outputs are
+    /// durable.
+    ///
+    /// # Errors
+    /// As [`Log::put`].
+    pub async fn checkpoint(&mut self, committed: u64, at_once: bool) -> Result<(), LogError> {
+        let due = committed.saturating_sub(self.remembered) >= CHECKPOINT_MESSAGES;
+        if !(due || at_once && committed > self.remembered) {
+            return Ok(());
+        }
+        self.revision = self.log.put(&self.key, self.revision, self.memory.checkpoint()).await?;
+        self.remembered = committed;
+        Ok(())
+    }
+}

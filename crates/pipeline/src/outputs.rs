@@ -1,0 +1,116 @@
+//! The writers of one partition: OUT of every destination, ROUTED, and IN for chained messages.
+//!
+//! A new owner reads the last record of a subject before it writes there. Its source tells all that was written
+//! before, so a rerun skips what is already there: nothing goes out twice or in another order, without an atomic batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use barid_log::{Entry, Log, LogError, Subject, Ticket, Writer};
+use barid_model::Partition;
+use barid_model::record::{InRecord, Intake, OutRecord, Record as _, RecordError, RoutedRecord, Source};
+use bytes::Bytes;
+
+use crate::fanout::Fanout;
+use crate::subject;
+
+/// Writing outputs failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The log refused or failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The last record of a subject cannot be read, so what is there already is not known.
+    #[error("last record of {subject} cannot be read: {source}")]
+    Last {
+        /// The subject.
+        subject: Subject,
+        /// Why.
+        source: RecordError,
+    },
+}
+
+struct Output {
+    writer: Writer,
+    written: Option<Source>,
+    waiting: Vec<Bytes>,
+}
+
+/// Collects the outputs of a batch of messages and appends them, a subject at a time.
+pub struct Outputs {
+    log: Arc<dyn Log>,
+    partition: Partition,
+    subjects: HashMap<Subject, Output>,
+    /// Subjects in the order of their first use, so that appends are queued in a stable order.
+    order: Vec<Subject>,
+}
+
+type Reads = fn(Bytes) -> Result<Option<Source>, RecordError>;
+
+impl Outputs {
+    /// The outputs of a partition.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, partition: Partition) -> Self {
+        Self { log, partition, subjects: HashMap::new(), order: Vec::new() }
+    }
+
+    /// Adds the outputs of one message to the batch, but for those that are there already.
+    ///
+    /// # Errors
+    /// [`OutputError`]; the batch must then be dropped with this value and begun anew from the commit.
+    pub async fn add(&mut self, fanout: &Fanout) -> Result<(), OutputError> {
+        for out in &fanout.outs {
+            let subject = subject::out(&out.destination, self.partition)?;
+            self.push(subject, out.source, || out.encode(), |b| OutRecord::decode(b).map(|r| Some(r.source))).await?;
+        }
+        for chained in &fanout.chained {
+            let Some(source) = chained.source else { continue };
+            let subject = subject::intake(self.partition, Intake::Chained)?;
+            self.push(subject, source, || chained.encode(), |b| InRecord::decode(b).map(|r| r.source)).await?;
+        }
+        let (routed, subject) = (&fanout.routed, subject::routed(self.partition)?);
+        self.push(subject, routed.source, || routed.encode(), |b| RoutedRecord::decode(b).map(|r| Some(r.source))).await
+    }
+
+    /// Queues what was added; each ticket ends when its part is durable.
+    ///
+    /// # Errors
+    /// As [`Outputs::add`].
+    pub async fn append(&mut self) -> Result<Vec<Ticket>, OutputError> {
+        let mut tickets = Vec::new();
+        for subject in &self.order {
+            if let Some(output) = self.subjects.get_mut(subject).filter(|output| !output.waiting.is_empty()) {
+                tickets.push(output.writer.append(std::mem::take(&mut output.waiting)).await?);
+            }
+        }
+        Ok(tickets)
+    }
+
+    async fn push(
+        &mut self,
+        subject: Subject,
+        source: Source,
+        encode: impl FnOnce() -> Bytes,
+        reads: Reads,
+    ) -> Result<(), OutputError> {
+        if !self.subjects.contains_key(&subject) {
+            let (writer, last) = Writer::open(Arc::clone(&self.log), subject.clone()).await?;
+            let written = source_of(&subject, last, reads)?;
+            self.order.push(subject.clone());
+            self.subjects.insert(subject.clone(), Output { writer, written, waiting: Vec::new() });
+        }
+        if let Some(output) = self.subjects.get_mut(&subject)
+            && !output.written.is_some_and(|written| written.covers(&source))
+        {
+            output.waiting.push(encode());
+            output.written = Some(source);
+        }
+        Ok(())
+    }
+}
+
+fn source_of(subject: &Subject, last: Option<Entry>, reads: Reads) -> Result<Option<Source>, OutputError> {
+    last.map_or(Ok(None), |entry| {
+        reads(entry.record).map_err(|source| OutputError::Last { subject: subject.clone(), source })
+    })
+}

@@ -1,0 +1,340 @@
+//! The router of one partition: read, judge, map, write, commit; for ever, in order.
+//!
+//! Outputs of a batch are queued and the next batch is worked on while they become durable; the commit follows behind
+//! what is durable. Anything that makes a write fail or its result unknown ends this run of the router: its supervisor
+//! starts it again from the commit, and what is there already is skipped. So there is one way to recover, and it is
+//! the way of every start.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use barid_log::{Batch, Entry, Log, LogError, ReadLimit, Reader, Ticket};
+use barid_model::outcome::Disposition;
+use barid_model::record::{InRecord, Intake, Record as _, Source};
+use barid_model::stage::{Call, StageError};
+use barid_model::{Clock, Finding, Name, Partition, Revision};
+use barid_transform::{Applied, ApplyInput};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::commit::{Commits, RouterCommit};
+use crate::fanout::{Fanout, ended, fan_out};
+use crate::memory::{Judge, Judgement};
+use crate::outputs::{OutputError, Outputs};
+use crate::subject;
+
+/// Messages worked on between two looks at everything else: about a millisecond of mapping.
+const BATCH: ReadLimit = ReadLimit { records: 64, bytes: 1 << 20 };
+/// Batches whose outputs may wait to be durable: a few group commits deep.
+const IN_FLIGHT_MAX: usize = 16;
+/// How often the commit is written at most.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// Calls of a stage that crashes on one message before the message is set aside.
+const CRASHES_MAX: u32 = 3;
+/// Wait before a stage that is not available is called again.
+const STAGE_RETRY: Duration = Duration::from_millis(200);
+/// Programs kept ready; more revisions than this are rarely alive at once.
+const PROGRAMS_MAX: usize = 256;
+
+/// Where the router finds what a channel was when a message was accepted.
+pub trait Programs: Send + Sync + 'static {
+    /// The channel under this revision; waits until it is there. None where the log does not hold it.
+    fn load<'a>(&'a self, channel: &'a Name, revision: Revision) -> BoxFuture<'a, Result<Option<Program>, LogError>>;
+    /// The present revision of a channel that a route leads to.
+    fn current(&self, channel: &Name) -> Option<Revision>;
+    /// Writes the answer for a waiting sender, where no delivery will give one.
+    fn answer<'a>(
+        &'a self,
+        key: barid_model::Digest,
+        answer: barid_model::record::AnswerRecord,
+    ) -> BoxFuture<'a, Result<(), LogError>>;
+}
+
+/// What the router needs of a channel's revision.
+#[derive(Clone)]
+pub struct Program {
+    /// How far back a resend is looked for; none where the channel does not ask for it.
+    pub duplicates: Option<Duration>,
+    /// Makes the stage's input for a message.
+    pub input: Arc<dyn Fn(&InRecord) -> ApplyInput + Send + Sync>,
+}
+
+/// What a router is made with.
+#[derive(Clone)]
+pub struct Options {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The partition it owns.
+    pub partition: Partition,
+    /// The apply stage, wherever it runs.
+    pub apply: Arc<dyn Call<ApplyInput, Applied>>,
+    /// The channels.
+    pub programs: Arc<dyn Programs>,
+    /// The time that records are stamped with.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a run of the router ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The log refused, failed, or has another owner by now.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The outputs' state cannot be known.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// What can be seen of a router from outside: counts since its start.
+#[derive(Debug, Default)]
+pub struct Handle {
+    /// Messages routed.
+    pub routed: AtomicU64,
+    /// Resends dropped.
+    pub duplicates: AtomicU64,
+    /// Messages set aside before routing.
+    pub quarantined: AtomicU64,
+    /// Last committed position of what listeners wrote.
+    pub committed: AtomicU64,
+    /// Records that could not be read.
+    pub damaged: AtomicU64,
+}
+
+struct Pending {
+    tickets: Vec<Ticket>,
+    intake: Intake,
+    position: u64,
+    answers: Vec<(barid_model::Digest, barid_model::record::AnswerRecord)>,
+}
+
+/// One run of the router of a partition.
+pub struct Router {
+    options: Options,
+    handle: Arc<Handle>,
+    outputs: Outputs,
+    judge: Judge,
+    commits: Commits,
+    /// Read and queued.
+    read: RouterCommit,
+    /// Durable.
+    done: RouterCommit,
+    pending: VecDeque<Pending>,
+    programs: HashMap<(Name, Revision), Option<Program>>,
+}
+
+impl Router {
+    /// Takes the partition over.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn open(options: Options, handle: Arc<Handle>) -> Result<Self, RouterError> {
+        let (log, partition) = (Arc::clone(&options.log), options.partition);
+        let commits = Commits::take_over(Arc::clone(&log), partition).await?;
+        let stored = commits.stored().clone();
+        let judge = Judge::open(Arc::clone(&log), partition, stored.remembered, stored.received).await?;
+        let outputs = Outputs::new(log, partition);
+        handle.committed.store(stored.received, Ordering::Relaxed);
+        Ok(Self {
+            options,
+            handle,
+            outputs,
+            judge,
+            commits,
+            read: stored.clone(),
+            done: stored,
+            pending: VecDeque::new(),
+            programs: HashMap::new(),
+        })
+    }
+
+    /// Routes until `stop` says so, then commits what is durable.
+    ///
+    /// # Errors
+    /// [`RouterError`]; what was queued may or may not be stored, a new run finds out.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), RouterError> {
+        let (log, partition) = (Arc::clone(&self.options.log), self.options.partition);
+        let reader = |intake, position: u64| -> Result<Reader, LogError> {
+            let subject = subject::intake(partition, intake)?;
+            Ok(Reader::new(Arc::clone(&log), subject, barid_log::Position(position).next()))
+        };
+        let mut received = reader(Intake::Received, self.read.received)?;
+        let mut chained = reader(Intake::Chained, self.read.chained)?;
+        let mut commit_at = Instant::now() + COMMIT_EVERY;
+        while !*stop.borrow() {
+            let full = self.pending.len() >= IN_FLIGHT_MAX;
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                result = first(&mut self.pending) => self.landed(result?).await?,
+                () = tokio::time::sleep_until(commit_at) => {
+                    self.commit(false).await?;
+                    commit_at = Instant::now() + COMMIT_EVERY;
+                }
+                batch = chained.next(BATCH), if !full => self.batch(Intake::Chained, batch?).await?,
+                batch = received.next(BATCH), if !full => self.batch(Intake::Received, batch?).await?,
+            }
+        }
+        while !self.pending.is_empty() {
+            let result = first(&mut self.pending).await;
+            self.landed(result?).await?;
+        }
+        self.commit(true).await?;
+        Ok(())
+    }
+
+    async fn batch(&mut self, intake: Intake, batch: Batch) -> Result<(), RouterError> {
+        for damage in &batch.damaged {
+            let lost = damage.to.0.saturating_sub(damage.from.0) + 1;
+            self.handle.damaged.fetch_add(lost, Ordering::Relaxed);
+            tracing::error!(place = %damage.place, lost, "accepted messages cannot be read back from the log");
+        }
+        let mut answers = Vec::new();
+        for entry in &batch.entries {
+            let fanout = self.message(intake, entry).await?;
+            if let Some(fanout) = fanout {
+                self.count(&fanout);
+                self.outputs.add(&fanout).await?;
+                answers.extend(fanout.answer);
+            }
+            self.read.advance(intake, entry.position.0);
+        }
+        let position = batch.next.0.saturating_sub(1);
+        self.read.advance(intake, position);
+        let tickets = self.outputs.append().await?;
+        self.pending.push_back(Pending { tickets, intake, position, answers });
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn message(&mut self, intake: Intake, entry: &Entry) -> Result<Option<Fanout>, RouterError> {
+        let position = entry.position.0;
+        let other = match intake {
+            Intake::Received => self.read.chained,
+            Intake::Chained => self.read.received,
+        };
+        let source = Source { partition: self.options.partition, intake, position, output: 0, other };
+        let record = match InRecord::decode(entry.record.clone()) {
+            Ok(record) => record,
+            Err(error) => {
+                self.handle.damaged.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(partition = %source.partition, position, %error, "accepted message cannot be understood");
+                return Ok(None);
+            }
+        };
+        let (envelope, now) = (&record.envelope, self.options.clock.now());
+        let set_aside = |finding| ended(envelope, source, now, Disposition::Quarantined, None, vec![finding]);
+        let Some(channel) = envelope.channel.clone() else {
+            return Ok(Some(set_aside(Finding::error(200, "MSH-9", "channel.none", "no channel takes this message"))));
+        };
+        let Some(program) = self.program(&channel, envelope.revision).await? else {
+            let text = "the channel's revision this message was accepted under is not in the log";
+            return Ok(Some(set_aside(Finding::error(207, "", "channel.revision", text))));
+        };
+        if intake == Intake::Received {
+            match self.judge.judge(envelope, position, program.duplicates).await? {
+                Judgement::Fresh => self.judge.remember(envelope, position),
+                Judgement::Duplicate(of) => {
+                    return Ok(Some(ended(envelope, source, now, Disposition::Duplicate, Some(of), Vec::new())));
+                }
+                Judgement::OtherBytes(_) => {
+                    let text = "the control id was used before by this facility for another message";
+                    return Ok(Some(set_aside(Finding::error(205, "MSH-10", "duplicate.otherContent", text))));
+                }
+            }
+        }
+        self.apply(&record, &program, source).await.map(Some)
+    }
+
+    async fn apply(&mut self, record: &InRecord, program: &Program, source: Source) -> Result<Fanout, RouterError> {
+        let mut crashes = 0;
+        loop {
+            let result = self.options.apply.call(vec![(program.input)(record)]).await.pop();
+            let now = self.options.clock.now();
+            match result {
+                Some(Ok(applied)) => {
+                    let programs = &self.options.programs;
+                    return Ok(fan_out(record, source, now, applied, &|channel| programs.current(channel)));
+                }
+                Some(Err(StageError::Crashed)) => crashes += 1,
+                _ => tokio::time::sleep(STAGE_RETRY).await,
+            }
+            if crashes >= CRASHES_MAX {
+                tracing::error!(uid = %record.envelope.uid, "message is set aside: the mapping crashed on it {CRASHES_MAX} times");
+                let finding = Finding::error(207, "", "stage.crashed", "the mapping stage crashed on this message");
+                let fanout = ended(&record.envelope, source, now, Disposition::Quarantined, None, vec![finding]);
+                self.decide(&fanout).await?;
+                return Ok(fanout);
+            }
+        }
+    }
+
+    /// A decision that is no function of the message is durable and committed before anything later is written.
+    async fn decide(&mut self, fanout: &Fanout) -> Result<(), RouterError> {
+        self.outputs.add(fanout).await?;
+        let tickets = self.outputs.append().await?;
+        let source = fanout.routed.source;
+        let position = source.position;
+        self.pending.push_back(Pending { tickets, intake: source.intake, position, answers: Vec::new() });
+        while !self.pending.is_empty() {
+            let result = first(&mut self.pending).await;
+            self.landed(result?).await?;
+        }
+        self.commit(false).await
+    }
+
+    async fn program(&mut self, channel: &Name, revision: Revision) -> Result<Option<Program>, RouterError> {
+        let key = (channel.clone(), revision);
+        if let Some(program) = self.programs.get(&key) {
+            return Ok(program.clone());
+        }
+        let program = self.options.programs.load(channel, revision).await?;
+        if self.programs.len() >= PROGRAMS_MAX {
+            self.programs.clear();
+        }
+        if program.is_some() {
+            self.programs.insert(key, program.clone());
+        }
+        Ok(program)
+    }
+
+    async fn landed(&mut self, pending: Pending) -> Result<(), RouterError> {
+        for (key, answer) in pending.answers {
+            self.options.programs.answer(key, answer).await?;
+        }
+        self.done.advance(pending.intake, pending.position);
+        Ok(())
+    }
+
+    async fn commit(&mut self, at_once: bool) -> Result<(), RouterError> {
+        self.judge.checkpoint(self.done.received, at_once).await?;
+        self.done.remembered = self.judge.remembered();
+        self.commits.store(&self.done).await?;
+        self.handle.committed.store(self.done.received, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn count(&self, fanout: &Fanout) {
+        let counter = match fanout.routed.disposition {
+            Disposition::Routed => &self.handle.routed,
+            Disposition::Duplicate => &self.handle.duplicates,
+            Disposition::Quarantined => &self.handle.quarantined,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The oldest batch, once it is durable; never ends where there is none.
+async fn first(pending: &mut VecDeque<Pending>) -> Result<Pending, LogError> {
+    let Some(oldest) = pending.front_mut() else { return std::future::pending().await };
+    while let Some(ticket) = oldest.tickets.last_mut() {
+        ticket.await?;
+        oldest.tickets.pop();
+    }
+    match pending.pop_front() {
+        Some(oldest) => Ok(oldest),
+        None => std::future::pending().await,
+    }
+}

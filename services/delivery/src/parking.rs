@@ -1,0 +1,317 @@
+//! Parking: which lanes wait in PARK, and what may come back from there.
+//!
+//! A lane that is held (a person must act) or that stalls would keep the window's start for ever. Its messages, and all
+//! that follow them in the lane, go to PARK instead, and the window moves on. A message with a parked lane is parked
+//! and parks its other lanes, so that nothing overtakes it in any of them.
+//!
+//! A parked lane is *held* or *draining*. Draining lanes come back through scans of PARK in order: a record comes back
+//! when none of its lanes is held or has an earlier record that could not come back. When the last record of a lane has
+//! ended, the lane is open again and new messages go straight to the window. What is held in memory is per parked lane
+//! plus two bits a parked record; what is quarantined stands in PARK too, but in nobody's way.
+
+mod bits;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use barid_model::record::{OutRecord, Parked};
+use barid_model::{Lane, Lanes};
+
+use bits::Bits;
+pub use scan::{Offer, Scan};
+
+/// Most parked lanes of a destination; at the bound it pauses. About 100 bytes each.
+pub const PARKED_LANES_MAX: usize = 100_000;
+/// Most records of one parked lane in the window at once: enough to keep it flowing, few enough that released lanes
+/// cannot fill the window.
+pub const PER_LANE_IN_WINDOW: u32 = 32;
+
+/// What a lane waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A person.
+    Held,
+    /// Its channel to be resumed.
+    Paused,
+    /// Its turn.
+    Draining,
+}
+
+#[derive(Debug, Clone)]
+struct LanePark {
+    mode: Mode,
+    /// Below this position all its records are in the window or have ended; 0 while its first is being written.
+    low: u64,
+    /// Position of its last record.
+    last: u64,
+    /// Records that have not ended, those being written included.
+    remaining: u32,
+    /// Records that are in the window.
+    in_window: u32,
+}
+
+#[derive(Debug, Default)]
+struct FacilityPark {
+    /// Its parked queues.
+    queues: u32,
+    /// Its first parked record since it has any; a barrier comes back only in a pass that began there.
+    first: u64,
+}
+
+/// A lane, or all of a facility for a barrier that is parked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Queue {
+    Lane(Lane),
+    Facility(Arc<str>),
+}
+
+/// The parked lanes of one destination.
+#[derive(Debug, Default)]
+pub struct Parking {
+    queues: HashMap<Queue, LanePark>,
+    facilities: HashMap<Arc<str>, FacilityPark>,
+    ended: Bits,
+    admitted: Bits,
+    end: u64,
+    scan: Option<Scan>,
+    /// Records that stand in PARK and have not ended, by why.
+    waiting: HashMap<Parked, u64>,
+    /// Held records without a lane that a person released.
+    freed: HashSet<u64>,
+    /// All held records without a lane up to here are released.
+    freed_up_to: u64,
+}
+
+impl Parking {
+    /// Whether this message must be parked, because something before it is.
+    #[must_use]
+    pub fn blocks(&self, record: &OutRecord) -> bool {
+        if self.queues.is_empty() {
+            return false;
+        }
+        let facility = || self.queues.contains_key(&Queue::Facility(Arc::clone(&record.facility)));
+        match &record.lanes {
+            Lanes::Barrier => self.facilities.contains_key(&record.facility),
+            Lanes::None => facility(),
+            Lanes::Of(lanes) => {
+                lanes.iter().any(|lane| self.queues.contains_key(&Queue::Lane(*lane))) || facility()
+            }
+        }
+    }
+
+    /// How many lanes are parked.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// How many records wait in PARK for this reason.
+    #[must_use]
+    pub fn waiting(&self, why: Parked) -> u64 {
+        self.waiting.get(&why).copied().unwrap_or(0)
+    }
+
+    /// How many records wait in PARK for their turn or for a person, quarantined ones apart.
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.waiting.iter().filter(|(why, _)| **why != Parked::Quarantined).map(|(_, count)| count).sum()
+    }
+
+    /// The held lanes, for the status.
+    pub fn held(&self) -> impl Iterator<Item = Lane> + '_ {
+        self.queues.iter().filter(|(_, park)| park.mode == Mode::Held).filter_map(|(queue, _)| match queue {
+            Queue::Lane(lane) => Some(*lane),
+            Queue::Facility(_) => None,
+        })
+    }
+
+    /// A message is about to be written to PARK: its lanes are closed from now on, and it counts in them.
+    pub fn reserve(&mut self, record: &OutRecord, why: Parked) {
+        if why == Parked::Quarantined {
+            return;
+        }
+        for queue in queues(record) {
+            let facility = &mut self.facilities;
+            let park = self.queues.entry(queue).or_insert_with(|| {
+                facility.entry(Arc::clone(&record.facility)).or_default().queues += 1;
+                LanePark { mode: Mode::Draining, low: 0, last: 0, remaining: 0, in_window: 0 }
+            });
+            park.remaining += 1;
+            match why {
+                Parked::Held => park.mode = Mode::Held,
+                Parked::Paused if park.mode == Mode::Draining => park.mode = Mode::Paused,
+                _ => {}
+            }
+        }
+    }
+
+    /// A reserved record stands in PARK at this position.
+    pub fn parked(&mut self, position: u64, why: Parked, record: &OutRecord) {
+        self.end = self.end.max(position);
+        *self.waiting.entry(why).or_default() += 1;
+        if why == Parked::Quarantined {
+            return;
+        }
+        let mut drains = true;
+        for queue in queues(record) {
+            if let Some(park) = self.queues.get_mut(&queue) {
+                if park.low == 0 {
+                    park.low = position;
+                }
+                park.last = position;
+                drains &= park.mode == Mode::Draining;
+            }
+        }
+        if let Some(facility) = self.facilities.get_mut(&record.facility)
+            && facility.first == 0
+        {
+            facility.first = position;
+        }
+        if drains {
+            self.rescan(position);
+        }
+    }
+
+    /// The record at this position waits no more; lanes without records are open again.
+    pub fn end(&mut self, position: u64, why: Parked, delivery: &OutRecord) {
+        if self.ended.contains(position) {
+            return;
+        }
+        self.ended.insert(position);
+        self.freed.remove(&position);
+        let was_in_window = self.admitted.remove(position);
+        if let Some(waiting) = self.waiting.get_mut(&why) {
+            *waiting = waiting.saturating_sub(1);
+        }
+        if why == Parked::Quarantined {
+            return;
+        }
+        let mut from: Option<u64> = None;
+        for queue in queues(delivery) {
+            let Some(park) = self.queues.get_mut(&queue) else { continue };
+            park.remaining = park.remaining.saturating_sub(1);
+            park.in_window = park.in_window.saturating_sub(u32::from(was_in_window));
+            if park.remaining == 0 {
+                self.queues.remove(&queue);
+                self.open_facility(&delivery.facility);
+            } else if park.in_window <= PER_LANE_IN_WINDOW / 2 && park.low <= park.last {
+                from = Some(from.map_or(park.low, |first| first.min(park.low)));
+            }
+        }
+        // A barrier may have waited for the last lane of its facility.
+        let barrier = Queue::Facility(Arc::clone(&delivery.facility));
+        if let Some(park) = self.queues.get(&barrier).filter(|park| park.in_window == 0) {
+            let first = self.facilities.get(&delivery.facility).map_or(park.low, |facility| facility.first);
+            from = Some(from.map_or(first, |from| from.min(first)));
+        }
+        if let Some(from) = from {
+            self.rescan(from);
+        }
+    }
+
+    /// The record was taken back out of the window.
+    pub fn withdrawn(&mut self, position: u64, delivery: &OutRecord) {
+        if self.admitted.remove(position) {
+            for queue in queues(delivery) {
+                if let Some(park) = self.queues.get_mut(&queue) {
+                    park.in_window = park.in_window.saturating_sub(1);
+                    park.low = park.low.min(position);
+                }
+            }
+        }
+    }
+
+    /// The lanes of this record, which stands in PARK, wait for a person.
+    pub fn hold(&mut self, delivery: &OutRecord) {
+        for queue in queues(delivery) {
+            if let Some(park) = self.queues.get_mut(&queue) {
+                park.mode = Mode::Held;
+            }
+        }
+    }
+
+    /// A person released a lane, or all where none is named. Returns how many were held.
+    pub fn release(&mut self, lane: Option<Lane>) -> usize {
+        let mut released = 0;
+        let mut from: Option<u64> = None;
+        for (queue, park) in &mut self.queues {
+            let wanted = lane.is_none_or(|lane| *queue == Queue::Lane(lane));
+            if wanted && park.mode == Mode::Held {
+                park.mode = Mode::Draining;
+                released += 1;
+                from = Some(from.map_or(park.low, |first| first.min(park.low)));
+            }
+        }
+        if lane.is_none() {
+            self.freed_up_to = self.end;
+            from = Some(self.ended.first_missing());
+        }
+        if let Some(from) = from {
+            self.rescan(from);
+        }
+        released
+    }
+
+    /// A channel was resumed: lanes that waited for one are looked at again.
+    pub fn resume(&mut self) {
+        let mut from: Option<u64> = None;
+        for park in self.queues.values_mut().filter(|park| park.mode == Mode::Paused) {
+            park.mode = Mode::Draining;
+            from = Some(from.map_or(park.low, |first| first.min(park.low)));
+        }
+        // Records without a lane are in no queue.
+        if self.waiting(Parked::Paused) > 0 {
+            let first = self.ended.first_missing();
+            from = Some(from.map_or(first, |from| from.min(first)));
+        }
+        if let Some(from) = from {
+            self.rescan(from);
+        }
+    }
+
+    /// A person released the lanes of one held delivery.
+    pub fn release_delivery(&mut self, position: u64, delivery: &OutRecord) {
+        self.freed.insert(position);
+        for lane in delivery.lanes.as_slice() {
+            self.release(Some(*lane));
+        }
+        if let Some(park) = self.queues.get_mut(&Queue::Facility(Arc::clone(&delivery.facility))) {
+            park.mode = Mode::Draining;
+        }
+        self.rescan(position);
+    }
+
+    /// Everything below this position has ended: PARK may be trimmed before it.
+    pub fn trim_before(&mut self) -> u64 {
+        self.ended.compact();
+        self.ended.first_missing().min(self.end + 1)
+    }
+
+    /// PARK begins here; what is below was trimmed.
+    pub fn begin(&mut self, first: u64) {
+        self.ended = Bits::from(first);
+        self.admitted = Bits::from(first);
+        self.end = first.saturating_sub(1);
+    }
+
+    fn open_facility(&mut self, facility: &Arc<str>) {
+        if let Some(park) = self.facilities.get_mut(facility) {
+            park.queues = park.queues.saturating_sub(1);
+            if park.queues == 0 {
+                self.facilities.remove(facility);
+            }
+        }
+    }
+}
+
+/// The queues a record stands in: its lanes, or its whole facility for a barrier.
+fn queues(record: &OutRecord) -> Vec<Queue> {
+    match &record.lanes {
+        Lanes::Barrier => vec![Queue::Facility(Arc::clone(&record.facility))],
+        Lanes::None => Vec::new(),
+        Lanes::Of(lanes) => lanes.iter().map(|lane| Queue::Lane(*lane)).collect(),
+    }
+}
