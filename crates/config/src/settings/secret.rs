@@ -36,3 +36,20 @@ pub enum Secret {
     /// In an environment variable.
     Env(String),
 }
+
+/// `namespace/secret/key`.
+impl std::fmt::Display for SecretFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.secret, self.key)
+    }
+}
+
+/// The place, as recognition and logs name it: `namespace/secret/key` or `env:NAME`.
+impl std::fmt::Display for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(file) => file.fmt(f),
+            Self::Env(name) => write!(f, "env:{name}"),
+        }
+    }
+}
