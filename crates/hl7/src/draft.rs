@@ -257,8 +257,20 @@ impl<'m> Draft<'m> {
         self.slots.get_or_insert_with(|| (0..count).map(Slot::Received).collect())
     }
 
+    pub(crate) fn unmappable(&self) -> OnUnmappable {
+        self.on_unmappable
+    }
+
+    pub(crate) fn set_context_charset(&mut self, charset: Charset) {
+        self.context.charset = charset;
+    }
+
+    pub(crate) fn set_context_delimiters(&mut self, delimiters: Delimiters) {
+        self.context.delimiters = delimiters;
+    }
+
     /// Puts a new line in a segment's place.
-    fn replace(&mut self, at: usize, line: Vec<u8>) -> Result<(), EditError> {
+    pub(crate) fn replace(&mut self, at: usize, line: Vec<u8>) -> Result<(), EditError> {
         let Some(old) = self.nth(at) else { return Ok(()) };
         if old.line == line {
             return Ok(());

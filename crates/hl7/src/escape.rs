@@ -32,7 +32,7 @@ pub enum LineBreaks {
 
 /// One escape sequence, without its two escape characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sequence<'a> {
+pub(crate) enum Sequence<'a> {
     /// `F S T R E P`
     Delimiter(u8),
     /// `X` and pairs of hexadecimal digits (here without the `X`).
@@ -91,7 +91,7 @@ pub(crate) fn issues(raw: &[u8], delimiters: &Delimiters, mut report: impl FnMut
 }
 
 /// A stretch of a value.
-enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     Plain(&'a [u8]),
     /// An escape character that begins no sequence.
     Lone(&'a [u8]),
@@ -99,7 +99,7 @@ enum Piece<'a> {
     Sequence(Sequence<'a>, &'a [u8]),
 }
 
-fn walk<'a>(raw: &'a [u8], escape: u8, mut visit: impl FnMut(Piece<'a>)) {
+pub(crate) fn walk<'a>(raw: &'a [u8], escape: u8, mut visit: impl FnMut(Piece<'a>)) {
     let mut rest = raw;
     while let Some(at) = memchr(escape, rest) {
         let (plain, tail) = rest.split_at(at);
@@ -191,7 +191,7 @@ impl Unescaping {
                 None => false,
             },
             Sequence::Hex(digits) => {
-                self.bytes.extend(digits.chunks(2).map(|pair| pair.iter().fold(0, |n, &d| n << 4 | hex_value(d))));
+                self.bytes.extend(hex_bytes(digits));
                 true
             }
             Sequence::Charset(content) => self.switch(content),
@@ -203,30 +203,33 @@ impl Unescaping {
         }
     }
 
-    /// `\C2842\` is ASCII in the lower half; `\C2D..\` a set in the upper half, if bytes are characters at all.
     fn switch(&mut self, content: &[u8]) -> bool {
-        if self.charset == Charset::Utf8 {
-            return false;
-        }
-        let next = match content {
-            b"C2842" => Some(self.charset),
-            [b'C', b'2', b'D' | b'd', high, low] => Charset::by_final_byte(hex_value(*high) << 4 | hex_value(*low)),
-            _ => None,
-        };
-        match next {
-            Some(charset) => {
-                self.flush();
-                self.upper = charset;
-                true
-            }
-            None => false,
-        }
+        let Some(charset) = switched(content, self.charset) else { return false };
+        self.flush();
+        self.upper = charset;
+        true
     }
 
     fn flush(&mut self) {
         self.text.push_str(&self.upper.decode(&self.bytes));
         self.bytes.clear();
     }
+}
+
+/// The set that `\C..\` switches the upper half to, in a message in single bytes: `\C2842\` is ASCII again, that is,
+/// the message's own; `\C2D..\` another one.
+pub(crate) fn switched(content: &[u8], own: Charset) -> Option<Charset> {
+    match content {
+        _ if own == Charset::Utf8 => None,
+        b"C2842" => Some(own),
+        [b'C', b'2', b'D' | b'd', high, low] => Charset::by_final_byte(hex_value(*high) << 4 | hex_value(*low)),
+        _ => None,
+    }
+}
+
+/// The bytes that pairs of hexadecimal digits stand for.
+pub(crate) fn hex_bytes(digits: &[u8]) -> impl Iterator<Item = u8> {
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |n, &digit| n << 4 | hex_value(digit)))
 }
 
 fn hex_value(digit: u8) -> u8 {
@@ -309,7 +312,8 @@ impl Escaping<'_> {
         }
     }
 
-    fn wide(&self, c: char, out: &mut Vec<u8>) -> Result<(), EscapeError> {
+    /// A character beyond ASCII.
+    pub(crate) fn wide(&self, c: char, out: &mut Vec<u8>) -> Result<(), EscapeError> {
         if self.charset.encode_char(c, out) {
             return Ok(());
         }
@@ -319,12 +323,14 @@ impl Escaping<'_> {
                 out.push(b'?');
                 Ok(())
             }
-            OnUnmappable::Hex => {
-                let mut content = vec![b'X'];
-                push_hex(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut content);
-                self.sequence(&content, out)
-            }
+            OnUnmappable::Hex => self.hex(c.encode_utf8(&mut [0; 4]).as_bytes(), out),
         }
+    }
+
+    pub(crate) fn hex(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EscapeError> {
+        let mut content = vec![b'X'];
+        push_hex(bytes, &mut content);
+        self.sequence(&content, out)
     }
 
     fn sequence(&self, content: &[u8], out: &mut Vec<u8>) -> Result<(), EscapeError> {

@@ -135,7 +135,7 @@ impl Header {
         self.text(9, 2)
     }
 
-    /// MSH-9.3 as it stands, such as `ADT_A01`; see [`crate::structure`] for what it ought to be.
+    /// MSH-9.3 as it stands, such as `ADT_A01`; see [`crate::structure::of`] for what it ought to be.
     pub fn structure(&self) -> Cow<'_, str> {
         self.text(9, 3)
     }

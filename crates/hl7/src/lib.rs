@@ -39,7 +39,10 @@ mod version;
 
 pub mod ack;
 mod draft;
+mod redelimit;
+pub mod structure;
 mod transcode;
+pub mod varies;
 
 pub use charset::{Charset, CharsetError, OnUnmappable};
 pub use delimiters::{DelimiterError, Delimiters};
