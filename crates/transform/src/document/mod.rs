@@ -64,8 +64,10 @@ pub enum OnUnmappable {
     /// The delivery is set aside; the default.
     #[default]
     Fail,
-    /// A question mark is sent in its place, and a finding records where.
+    /// A question mark is sent in its place.
     Replace,
+    /// Its UTF-8 bytes are sent as a hexadecimal escape (`\\XC3A9\\`).
+    Escape,
 }
 
 /// How segments end in what is sent.

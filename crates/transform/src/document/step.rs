@@ -54,9 +54,11 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Set {
-    /// Where: `PID-3.1`, `OBX[*]-8` (each of them), `item-5`. A field set as a whole loses its other repetitions and parts.
+    /// Where: `PID-3.1`, `OBX[*]-8` (each of them), `item-5`. A field without an index is its first repetition: its parts
+    /// are replaced, the other repetitions stay.
     pub path: String,
-    /// The expression: text in quotes (`'MOH'`), `msg['PID-3.1']`, `value.upper()`; `null` sets the delete indicator `""`.
+    /// The expression: text in quotes (`'MOH'`), `msg['PID-3.1']`, `value.upper()`; `null` sets the delete
+    /// indicator `""`, of a field in place of all its repetitions.
     pub to: String,
 }
 
@@ -132,10 +134,11 @@ pub enum OnMiss {
 pub struct AddSegment {
     /// Its id: three characters such as `ZPI`.
     pub id: String,
-    /// After this segment (`PID`, `OBX[2]`, `item`); after each with `[*]`. The mapping fails where it is not there.
+    /// After this segment (`PID`, `OBX[2]`, `item`); with `[*]` after the last one. The mapping fails where it is not
+    /// there: ask with `when: msg.has('PID')` first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Before this segment; before each with `[*]`. The mapping fails where it is not there.
+    /// Before this segment; with `[*]` before the first one. The mapping fails where it is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// At the end of the message.

@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn a_step_reads_as_people_write_it_and_writes_back_the_same() {
-    let text = r#"{"lookup":{"path":"PV1-2","table":{"name":"patient-class"},"onMiss":"keep"},"when":"msg['PV1-2'] != ''"}"#;
+    let text =
+        r#"{"lookup":{"path":"PV1-2","table":{"name":"patient-class"},"onMiss":"keep"},"when":"msg['PV1-2'] != ''"}"#;
     let step: Step = serde_json::from_str(text).unwrap();
     assert_eq!(step.lookup.as_ref().unwrap().on_miss, Some(OnMiss::Keep));
     assert_eq!(serde_json::to_string(&step).unwrap(), text);

@@ -1,0 +1,4 @@
+//! A compiled mapping.
+/// A compiled mapping.
+#[derive(Debug, Clone, Default)]
+pub struct Mapping {}
