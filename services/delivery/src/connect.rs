@@ -6,12 +6,27 @@
 //! closes the connection and is a transport failure. A connector decides neither order nor repetition: the owner of
 //! the destination does, by what [`Sent`] tells.
 
+mod acknowledgement;
+mod dial;
+mod facts;
+pub mod file;
+pub mod http;
+pub mod mllp;
 mod outgoing;
+mod probe;
+pub mod secret;
 mod sent;
+pub mod settings;
+mod status;
+mod tls;
 mod verdict;
 
+pub use dial::Endpoint;
+pub use facts::Expression;
 pub use outgoing::Outgoing;
+pub use probe::Met;
 pub use sent::{AnswerClass, Answered, Sent, TransportError, TransportKind};
+pub use status::Status;
 pub use verdict::{Backoff, Verdict};
 
 use futures_util::future::BoxFuture;
@@ -21,6 +36,12 @@ pub trait Connector: Send + Sync {
     /// A new slot. It opens its connection at the first send, and again whenever it was closed; so this neither
     /// waits nor fails. The destination's `connections` says how many slots may be in use at once.
     fn open(&self) -> Box<dyn Connection>;
+
+    /// What its connections are doing, for the status of a running engine.
+    fn status(&self) -> Status;
+
+    /// Goes to the receiver as far as one can without sending a message, and tells what it met: one entry an endpoint.
+    fn probe(&self) -> BoxFuture<'_, Vec<Met>>;
 }
 
 /// One slot of a destination: at most one message in flight.

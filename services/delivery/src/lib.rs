@@ -1,6 +1,10 @@
 //! Delivery: the last hop, from the log's OUT to a system that receives.
 //!
 //! [`connect`] speaks the receivers' languages: one message in, one answer or one failure out, with no memory of what
-//! was sent before. Order, windows, parking and the record of outcomes are not its business.
+//! was sent before. [`window`] and [`parking`] decide what may be sent now, without clock or I/O; [`owner`] is the one
+//! task of a destination that drives both over the log.
 
 pub mod connect;
+pub mod owner;
+pub mod parking;
+pub mod window;

@@ -212,6 +212,18 @@ impl Parking {
         }
     }
 
+    /// Whether what stands at this position waits no more.
+    #[must_use]
+    pub fn has_ended(&self, position: u64) -> bool {
+        position > self.end || self.ended.contains(position)
+    }
+
+    /// A record that only says that another has ended needs nothing itself.
+    pub fn end_marker(&mut self, position: u64) {
+        self.end = self.end.max(position);
+        self.ended.insert(position);
+    }
+
     /// The record was taken back out of the window.
     pub fn withdrawn(&mut self, position: u64, delivery: &OutRecord) {
         if self.admitted.remove(position) {

@@ -54,6 +54,12 @@ pub enum AnswerClass {
         /// The first table 0357 code it names, such as `207`; empty where it names none.
         error: String,
     },
+    /// The receiver says that it cannot take anything now: HTTP 401, 407, 408, 425, 429 and 5xx. As good as a
+    /// transport failure, but an answer that rules can judge.
+    Unavailable {
+        /// How long it asked us to wait (Retry-After); the owner bounds it by `retry.max`.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Why no answer was had. The text names places and limits, never content.
@@ -67,15 +73,13 @@ pub struct TransportError {
     /// Whether the receiver may have the message: all of it was written before the failure. The next attempt is then
     /// a possible duplicate.
     pub may_have_arrived: bool,
-    /// How long the receiver asked us to wait (HTTP Retry-After); the owner bounds it by `retry.max`.
-    pub retry_after: Option<Duration>,
 }
 
 impl TransportError {
     /// A failure before the message was out.
     #[must_use]
     pub fn new(kind: TransportKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), may_have_arrived: false, retry_after: None }
+        Self { kind, text: text.into(), may_have_arrived: false }
     }
 
     /// A failure after the whole message was written.
@@ -106,7 +110,7 @@ pub enum TransportKind {
     Mismatch,
     /// What came is no answer: garbage, too large, or more than one.
     Garbled,
-    /// The receiver said that it cannot take anything now (HTTP 408, 425, 429, 5xx, MLLP negative commit).
+    /// The receiver could not store it (MLLP release 2 negative commit).
     Busy,
     /// The target directory or disk failed.
     Storage,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use barid_model::record::OutRecord;
+use barid_model::record::{OutRecord, Parked};
 use barid_model::{Partition, Timestamp};
 
 /// The order of admission.
@@ -71,6 +71,8 @@ pub struct Entry {
     pub admitted: Timestamp,
     /// When it may be sent again.
     pub not_before: Option<Timestamp>,
+    /// Why it is parked, where it came back from PARK.
+    pub why: Option<Parked>,
     /// The next of its lanes has been let go ahead of its record.
     pub gone_ahead: bool,
 }
@@ -88,6 +90,7 @@ impl Entry {
             possible_duplicate: false,
             admitted: now,
             not_before: None,
+            why: None,
             gone_ahead: false,
         }
     }

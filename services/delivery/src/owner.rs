@@ -1,0 +1,259 @@
+//! The owner of a destination: one task that alone decides what is sent to it, when, and what its answers mean.
+//!
+//! It reads OUT into the [`Window`], hands lane heads to connection slots, writes what became of them to OUTCOME and
+//! PARK, and lets the next of a lane go when the record before it is durable (G2, G3). It sends nothing beyond a
+//! durable *send limit*; what a crash may have sent without a record is so known at the next start and marked. Whatever
+//! makes a write fail ends this run; the supervisor starts the owner again from its commit, the one way of recovery.
+
+mod circuit;
+pub mod command;
+mod commit;
+mod recover;
+mod send;
+mod slot;
+pub mod status;
+pub mod supervise;
+mod take;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_log::{Batch, Log, LogError, Position, Reader, Writer};
+use barid_model::{Clock, Name, Partition, Partitions, Timestamp};
+use barid_pipeline::subject;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::connect::{Connector, Outgoing, Sent, Verdict};
+use crate::parking::Parking;
+use crate::window::Window;
+use circuit::Circuit;
+use command::Command;
+use commit::Commits;
+use recover::Recovered;
+use slot::Slots;
+use status::Shared;
+use write::Writing;
+
+/// How often the commit is written at most, but for the send limit.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// Records of one partition read at once: little enough that 16 partitions of a stalled destination hold few.
+const READ: barid_log::ReadLimit = barid_log::ReadLimit { records: 128, bytes: 1 << 20 };
+/// A lane that keeps the window's start for this long is parked.
+const STALL_AFTER: Duration = Duration::from_secs(30);
+/// How long sends in flight may take to end when the owner stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How the owner treats its destination; a new one takes effect at once.
+pub struct Plan {
+    /// Its way out.
+    pub connector: Arc<dyn Connector>,
+    /// Messages on their way at once.
+    pub connections: usize,
+    /// First pause after a failure.
+    pub retry_initial: Duration,
+    /// Longest pause.
+    pub retry_max: Duration,
+    /// Messages of a lane sent ahead of their durable outcomes; 1: none.
+    pub repeat_bound: usize,
+    /// Whether nothing is to be sent now.
+    pub paused: bool,
+    /// What an attempt means; the last argument is whether a sender still waits for the answer.
+    pub judge: Box<dyn Fn(&Outgoing, &Sent, u32, bool) -> Verdict + Send + Sync>,
+}
+
+/// What an owner is made with.
+#[derive(Clone)]
+pub struct Options {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The destination.
+    pub destination: Name,
+    /// The log's partitions.
+    pub partitions: Partitions,
+    /// How it is treated.
+    pub plan: watch::Receiver<Arc<Plan>>,
+    /// Channels that are paused: their messages wait in PARK.
+    pub paused: watch::Receiver<Arc<std::collections::BTreeSet<Name>>>,
+    /// The time that records are stamped with.
+    pub clock: Arc<dyn Clock>,
+    /// What can be seen of it.
+    pub shared: Arc<Shared>,
+}
+
+/// Why a run of the owner ended.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnerError {
+    /// The log refused, failed, or has another owner by now.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A record of this destination cannot be understood, so its state is not known.
+    #[error("record of {subject} at {position} cannot be read: {source}")]
+    Record {
+        /// The subject.
+        subject: String,
+        /// The position.
+        position: u64,
+        /// Why.
+        source: barid_model::record::RecordError,
+    },
+}
+
+/// One run of a destination's owner.
+pub struct Owner {
+    options: Options,
+    plan: Arc<Plan>,
+    window: Window,
+    parking: Parking,
+    commits: Commits,
+    recovered: Recovered,
+    slots: Slots,
+    circuit: Circuit,
+    writing: Writing,
+    landed: FuturesUnordered<write::Landing>,
+    started: Instant,
+    show_at: Timestamp,
+    stopping: bool,
+}
+
+impl Owner {
+    /// Takes the destination over: reads its commit, PARK, and OUTCOME above the commit.
+    ///
+    /// # Errors
+    /// [`OwnerError`].
+    pub async fn open(options: Options) -> Result<Self, OwnerError> {
+        let log = Arc::clone(&options.log);
+        let commits = Commits::take_over(Arc::clone(&log), &options.destination).await?;
+        let mut window = Window::default();
+        for partition in options.partitions.all() {
+            window.begin(partition, commits.stored().position(partition));
+        }
+        let mut parking = Parking::default();
+        let recovered = Recovered::read(&options, commits.stored(), &mut parking).await?;
+        let plan = Arc::clone(&options.plan.borrow());
+        let (park, _) = Writer::open(Arc::clone(&log), subject::park(&options.destination)?).await?;
+        let (outcome, _) = Writer::open(log, subject::outcome(&options.destination)?).await?;
+        Ok(Self {
+            slots: Slots::open(&plan),
+            plan,
+            window,
+            parking,
+            commits,
+            recovered,
+            circuit: Circuit::default(),
+            writing: Writing::new(park, outcome),
+            landed: FuturesUnordered::new(),
+            started: Instant::now(),
+            show_at: Timestamp::default(),
+            stopping: false,
+            options,
+        })
+    }
+
+    /// Delivers until `stop` says so; then ends what is on its way and commits.
+    ///
+    /// # Errors
+    /// [`OwnerError`]; a new run finds out what is stored.
+    pub async fn run(
+        mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), OwnerError> {
+        let mut batches = self.read_out()?;
+        let (mut plans, mut paused) = (self.options.plan.clone(), self.options.paused.clone());
+        let mut commit_at = Instant::now() + COMMIT_EVERY;
+        let mut deadline = None;
+        loop {
+            self.step().await?;
+            if self.stopping && self.is_idle() || deadline.is_some_and(|at| Instant::now() >= at) {
+                break;
+            }
+            let wake = self.wake_at(commit_at, deadline);
+            let reads = !self.stopping && self.window.has_room() && self.parking.lanes() < crate::parking::PARKED_LANES_MAX;
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop), if !self.stopping => {
+                    self.stopping = true;
+                    deadline = Some(Instant::now() + DRAIN);
+                }
+                Some(landed) = self.landed.next() => self.land(landed?),
+                Some((id, sent)) = self.slots.result() => self.answered(id, &sent),
+                Some(command) = commands.recv(), if !self.stopping => self.command(command).await?,
+                Ok(()) = plans.changed() => self.replan(&plans.borrow_and_update().clone()),
+                Ok(()) = paused.changed() => self.channels_paused(),
+                Some(batch) = batches.recv(), if reads => self.batch(batch?)?,
+                () = tokio::time::sleep_until(wake) => {
+                    if Instant::now() >= commit_at {
+                        commit_at = Instant::now() + COMMIT_EVERY;
+                        self.commit(false).await?;
+                        self.park_stalled();
+                    }
+                }
+            }
+        }
+        self.commit(true).await
+    }
+
+    /// Everything that can be done without waiting for anybody: read PARK, send, write.
+    async fn step(&mut self) -> Result<(), OwnerError> {
+        self.window.elapse(self.now());
+        if !self.stopping {
+            self.read_park().await?;
+            self.extend_limit().await?;
+            self.send();
+        }
+        self.write().await?;
+        self.show();
+        Ok(())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.slots.busy() == 0 && self.landed.is_empty() && self.writing.is_empty()
+    }
+
+    /// Readers of all partitions, each a batch ahead at most.
+    fn read_out(&self) -> Result<mpsc::Receiver<Result<OutBatch, LogError>>, OwnerError> {
+        let (sender, receiver) = mpsc::channel(1);
+        for partition in self.options.partitions.all() {
+            let subject = subject::out(&self.options.destination, partition)?;
+            let from = Position(self.window.finished(partition)).next();
+            let mut reader = Reader::new(Arc::clone(&self.options.log), subject, from);
+            let sender = sender.clone();
+            // Ends with its run: when the receiver is gone, or the log.
+            tokio::spawn(async move {
+                loop {
+                    let batch = tokio::select! {
+                        batch = reader.next(READ) => batch,
+                        () = sender.closed() => return,
+                    };
+                    let failed = batch.is_err();
+                    let batch = batch.map(|batch| OutBatch { partition, batch });
+                    if sender.send(batch).await.is_err() || failed {
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(receiver)
+    }
+
+    /// The owner's own time: it starts at the clock's and never steps back.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn wake_at(&self, commit_at: Instant, deadline: Option<Instant>) -> Instant {
+        let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
+        let timers = [self.window.next_timer(), self.circuit.opens_at()];
+        let next = timers.into_iter().flatten().map(at).chain(deadline).min();
+        next.map_or(commit_at, |next| next.min(commit_at))
+    }
+}
+
+struct OutBatch {
+    partition: Partition,
+    batch: Batch,
+}

@@ -1,0 +1,167 @@
+//! What a person can have done at a destination: release what is held, run again or give up what stands in PARK.
+//!
+//! Pausing is no command here: it is part of the plan. Who asked and why is in the records written.
+
+use std::sync::Arc;
+
+use barid_log::{Position, ReadLimit};
+use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
+use barid_model::{DeliveryId, Lane, Outcome};
+use barid_pipeline::subject;
+use tokio::sync::oneshot;
+
+use super::{Owner, OwnerError};
+use crate::window::Place;
+
+/// What a person asks for; `reply` ends when it is decided, not when it is durable.
+#[derive(Debug)]
+pub struct Command {
+    /// Who asks.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub act: Act,
+    /// Whether it was done.
+    pub reply: oneshot::Sender<Result<u64, Refusal>>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Held lanes go on: this one, or all.
+    Release(Option<Lane>),
+    /// The lanes of the delivery parked here go on.
+    ReleaseDelivery(u64),
+    /// What is parked here is sent again as its next run.
+    Rerun(u64),
+    /// What is parked here is given up.
+    Discard(u64),
+    /// What is parked here, at the head of a held lane, is set aside; its lane goes on.
+    SetAside(u64),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing stands at this position.
+    #[error("nothing is parked there any more")]
+    Gone,
+    /// It is being sent right now.
+    #[error("it is being sent right now: try again when it has been answered")]
+    Sending,
+    /// Only what is quarantined can be run again; what is held is released.
+    #[error("it is not quarantined: release its lane instead")]
+    NotQuarantined,
+    /// The owner stopped before it could decide.
+    #[error("the destination is stopping or starting: try again")]
+    Stopped,
+}
+
+impl Owner {
+    pub(super) async fn command(&mut self, command: Command) -> Result<(), OwnerError> {
+        let Command { actor, reason, act, reply } = command;
+        let done = match act {
+            Act::Release(lane) => Ok(self.parking.release(lane) as u64),
+            Act::ReleaseDelivery(position) | Act::Rerun(position) | Act::Discard(position) | Act::SetAside(position) => {
+                match self.parked_at(position).await? {
+                    Some(record) => self.act(&act, position, *record, &actor, &reason),
+                    None => Err(Refusal::Gone),
+                }
+            }
+        };
+        // Who asked may have left.
+        drop(reply.send(done));
+        Ok(())
+    }
+
+    fn act(&mut self, act: &Act, at: u64, record: ParkRecord, actor: &str, reason: &str) -> Result<u64, Refusal> {
+        match act {
+            Act::Rerun(_) if record.why != Parked::Quarantined => return Err(Refusal::NotQuarantined),
+            Act::Rerun(_) => self.rerun(at, record),
+            Act::ReleaseDelivery(_) | Act::Release(_) => self.parking.release_delivery(at, &record.delivery),
+            Act::Discard(_) => {
+                self.withdraw(at, &record.delivery)?;
+                let outcome = self.by_person(at, &record, Outcome::Discarded, actor, reason);
+                self.go_on(at, &record);
+                self.write_end(at, &record, Some(outcome));
+            }
+            Act::SetAside(_) => {
+                self.withdraw(at, &record.delivery)?;
+                let outcome = self.by_person(at, &record, Outcome::Quarantined, actor, reason);
+                self.go_on(at, &record);
+                self.write_end(at, &record, None);
+                self.write_parked(ParkRecord { why: Parked::Quarantined, ..record }, Some(outcome));
+            }
+        }
+        Ok(1)
+    }
+
+    /// The lane of a held head that is taken away goes on.
+    fn go_on(&mut self, at: u64, record: &ParkRecord) {
+        if record.why == Parked::Held {
+            self.parking.release_delivery(at, &record.delivery);
+        }
+    }
+
+    fn rerun(&mut self, at: u64, record: ParkRecord) {
+        let delivery = &record.delivery;
+        let run = delivery.run.saturating_add(1);
+        let id = DeliveryId::of(delivery.uid, &delivery.route, delivery.part, run);
+        let again = OutRecord { id, run, set_aside: None, waits: None, ..delivery.clone() };
+        self.write_end(at, &record, None);
+        let at = self.options.clock.now();
+        let (why, findings) = (Parked::Rerun, Vec::new());
+        self.write_parked(ParkRecord { why, at, attempts: 0, findings, answer: None, delivery: again, ..record }, None);
+    }
+
+    /// Takes it out of the window, if it has come back there.
+    fn withdraw(&mut self, at: u64, delivery: &OutRecord) -> Result<(), Refusal> {
+        let Some(id) = self.window.find(delivery.id) else { return Ok(()) };
+        let Some(entry) = self.window.get(id) else { return Ok(()) };
+        if !entry.phase.is_movable() || entry.place != Place::Park(at) {
+            return Err(Refusal::Sending);
+        }
+        self.window.withdraw(id);
+        self.parking.withdrawn(at, delivery);
+        Ok(())
+    }
+
+    fn by_person(&self, at: u64, record: &ParkRecord, outcome: Outcome, actor: &str, reason: &str) -> OutcomeRecord {
+        let delivery = &record.delivery;
+        OutcomeRecord {
+            id: delivery.id,
+            uid: delivery.uid,
+            route: Arc::clone(&delivery.route),
+            part: delivery.part,
+            run: delivery.run,
+            destination: delivery.destination.clone(),
+            out: record.out,
+            park: Some(at),
+            outcome: Some(outcome),
+            at: self.options.clock.now(),
+            attempts: record.attempts,
+            possible_duplicate: false,
+            answer: record.answer.clone(),
+            findings: record.findings.clone(),
+            actor: Some(actor.to_owned()),
+            reason: Some(reason.to_owned()),
+        }
+    }
+
+    /// What stands at this position of PARK and has not ended.
+    async fn parked_at(&self, position: u64) -> Result<Option<Box<ParkRecord>>, OwnerError> {
+        if self.parking.has_ended(position) {
+            return Ok(None);
+        }
+        let park = subject::park(&self.options.destination)?;
+        let batch = self.options.log.read(&park, Position(position), ReadLimit { records: 1, bytes: 1 }).await?;
+        let entry = batch.entries.into_iter().find(|entry| entry.position.0 == position);
+        let Some(entry) = entry else { return Ok(None) };
+        match ParkEvent::decode(entry.record) {
+            Ok(ParkEvent::Parked(record)) => Ok(Some(record)),
+            Ok(ParkEvent::Ended(_)) => Ok(None),
+            Err(source) => Err(OwnerError::Record { subject: park.to_string(), position, source }),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a start or a takeover has to know before the first send.
+//!
+//! OUTCOME above the commit says what has ended, PARK says what stands there. What is left at or below the old send
+//! limit may have been sent by the owner before: the first of each lane, since the next is sent only when the record
+//! before it is durable. Those, and no others, are marked as possible duplicates.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use barid_log::{Entry, Log, Position, ReadLimit, Subject};
+use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
+use barid_model::{Lane, Lanes, Partition};
+use barid_pipeline::subject;
+
+use super::commit::DeliveryCommit;
+use super::{Options, OwnerError};
+use crate::parking::Parking;
+
+/// What the owner before left.
+#[derive(Default)]
+pub(super) struct Recovered {
+    /// Positions above the commit that have ended, with the place of their outcome; [`u64::MAX`] for PARK.
+    ended: HashMap<(Partition, u64), u64>,
+    /// The send limits it left.
+    limits: HashMap<Partition, u64>,
+    /// The last position of PARK at the start.
+    parked: u64,
+    /// Lanes and facilities of which a message was seen since the start.
+    lanes: HashMap<Lane, usize>,
+    facilities: HashSet<Arc<str>>,
+}
+
+impl Recovered {
+    /// Reads OUTCOME above the commit and all of PARK.
+    pub(super) async fn read(
+        options: &Options,
+        commit: &DeliveryCommit,
+        parking: &mut Parking,
+    ) -> Result<Self, OwnerError> {
+        let mut recovered = Self::default();
+        for partition in options.partitions.all() {
+            recovered.limits.insert(partition, commit.limit(partition));
+        }
+        let outcomes = subject::outcome(&options.destination)?;
+        each(&options.log, &outcomes, commit.outcomes, |entry| {
+            let record = OutcomeRecord::decode(entry.record.clone())?;
+            if record.outcome.is_some() && record.out.1 > commit.position(record.out.0) {
+                recovered.ended.insert(record.out, entry.position.0);
+            }
+            Ok(())
+        })
+        .await?;
+        recovered.read_park(options, commit, parking).await?;
+        Ok(recovered)
+    }
+
+    async fn read_park(
+        &mut self,
+        options: &Options,
+        commit: &DeliveryCommit,
+        parking: &mut Parking,
+    ) -> Result<(), OwnerError> {
+        let park = subject::park(&options.destination)?;
+        let bounds = options.log.bounds(&park).await?;
+        parking.begin(bounds.first.0.max(1));
+        // Only what is needed to end it later is kept, and only until this is done.
+        let mut open: HashMap<u64, (Parked, OutRecord)> = HashMap::new();
+        let ended = &mut self.ended;
+        each(&options.log, &park, bounds.first.0, |entry| {
+            match ParkEvent::decode(entry.record.clone())? {
+                ParkEvent::Parked(record) => {
+                    let ParkRecord { why, out, mut delivery, .. } = *record;
+                    if out.1 > commit.position(out.0) {
+                        ended.entry(out).or_insert(u64::MAX);
+                    }
+                    delivery.payload = barid_model::Payload::default();
+                    parking.reserve(&delivery, why);
+                    parking.parked(entry.position.0, why, &delivery);
+                    open.insert(entry.position.0, (why, delivery));
+                }
+                ParkEvent::Ended(position) => {
+                    if let Some((why, delivery)) = open.remove(&position) {
+                        parking.end(position, why, &delivery);
+                    }
+                    parking.end_marker(entry.position.0);
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        self.parked = options.log.bounds(&park).await?.last.0;
+        Ok(())
+    }
+
+    /// Whether this position needs nothing any more, and where its outcome stands.
+    pub(super) fn ended(&mut self, partition: Partition, position: u64) -> Option<u64> {
+        self.ended.remove(&(partition, position))
+    }
+
+    /// Whether the owner before may have sent this message of OUT.
+    pub(super) fn may_have_sent(&mut self, partition: Partition, position: u64, record: &OutRecord, bound: usize) -> bool {
+        let limit = self.limits.get(&partition).copied().unwrap_or(0);
+        position <= limit && record.set_aside.is_none() && self.is_first(record, bound)
+    }
+
+    /// Whether the owner before may have sent this message of PARK.
+    pub(super) fn may_have_sent_parked(&mut self, position: u64, why: Parked, record: &OutRecord, bound: usize) -> bool {
+        position <= self.parked && why != Parked::Held && self.is_first(record, bound)
+    }
+
+    fn is_first(&mut self, record: &OutRecord, bound: usize) -> bool {
+        let first = match &record.lanes {
+            Lanes::None => true,
+            Lanes::Barrier => !self.facilities.contains(&record.facility),
+            Lanes::Of(lanes) => {
+                lanes.iter().all(|lane| self.lanes.get(lane).copied().unwrap_or(0) < bound)
+            }
+        };
+        self.facilities.insert(Arc::clone(&record.facility));
+        for lane in record.lanes.as_slice() {
+            *self.lanes.entry(*lane).or_default() += 1;
+        }
+        first
+    }
+}
+
+type Decoded = Result<(), barid_model::record::RecordError>;
+
+/// Every record of a subject from a position on.
+async fn each(
+    log: &Arc<dyn Log>,
+    subject: &Subject,
+    from: u64,
+    mut see: impl FnMut(&Entry) -> Decoded,
+) -> Result<(), OwnerError> {
+    let mut next = Position(from.max(1));
+    loop {
+        let batch = log.read(subject, next, ReadLimit::default()).await?;
+        for damage in &batch.damaged {
+            tracing::error!(place = %damage.place, %subject, "records of a destination's state cannot be read back");
+        }
+        for entry in &batch.entries {
+            see(entry).map_err(|source| OwnerError::Record {
+                subject: subject.to_string(),
+                position: entry.position.0,
+                source,
+            })?;
+        }
+        if batch.next <= next {
+            return Ok(());
+        }
+        next = batch.next;
+    }
+}
