@@ -122,3 +122,6 @@ impl AckCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,6 @@ fn decode_byte(upper: Option<&table::Upper>, byte: u8) -> char {
     }
     upper.and_then(|upper| upper.char(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,19 +102,15 @@ impl Delimiters {
             }
         }
         let at = |i: usize| encoding.get(i).copied();
-        Ok(Self {
-            field,
-            component: at(0),
-            repetition: at(1),
-            escape: at(2),
-            subcomponent: at(3),
-            truncation: at(4),
-        })
+        Ok(Self { field, component: at(0), repetition: at(1), escape: at(2), subcomponent: at(3), truncation: at(4) })
     }
 
     /// MSH-2.
     pub fn encoding_characters(&self) -> Vec<u8> {
-        [self.component, self.repetition, self.escape, self.subcomponent, self.truncation].into_iter().flatten().collect()
+        [self.component, self.repetition, self.escape, self.subcomponent, self.truncation]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// The letter of the escape sequence for a byte that is a delimiter (truncation excepted: it needs no escape in

@@ -324,3 +324,6 @@ impl fmt::Debug for Draft<'_> {
         write!(f, "Draft({} segments, edited: {})", self.segment_count(), self.is_edited())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,3 +58,6 @@ pub use segment::Segment;
 pub use transcode::transcode;
 pub use value::{Level, Presence, Value};
 pub use version::Version;
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ impl Message {
     /// Reads it in another fallback set than [`Limits::fallback_charset`] (a facility's own), where MSH-18 does not
     /// settle it. Gives the finding that replaces an earlier `charset.*` one.
     pub fn set_fallback_charset(&mut self, fallback: Charset) -> Option<Finding> {
-        let (charset, finding) = crate::parse::resolve_charset(&self.header, &self.raw, fallback);
+        let (charset, finding) = crate::parse::resolve_charset(&self.header, self.body(), fallback);
         self.header.set_charset(charset);
         finding
     }
@@ -116,6 +116,11 @@ impl Message {
         crate::all::count(self, *path)
     }
 
+    /// The bytes from MSH on.
+    fn body(&self) -> &[u8] {
+        self.raw.get(self.layout.start as usize..).unwrap_or_default()
+    }
+
     pub(crate) fn context(&self) -> &Context {
         self.header.context()
     }
@@ -134,7 +139,7 @@ impl Message {
     /// Reports escape characters that mean nothing (kept as data), up to a bound.
     pub(crate) fn escape_findings(&self, findings: &mut Vec<Finding>) {
         let Some(escape) = self.delimiters().escape else { return };
-        let body = self.raw.get(self.header.raw().len()..).unwrap_or_default();
+        let body = self.body().get(self.header.raw().len()..).unwrap_or_default();
         if memchr::memchr(escape, body).is_none() {
             return;
         }
@@ -195,3 +200,6 @@ impl fmt::Debug for Message {
         write!(f, "Message({} bytes, {} segments)", self.raw.len(), self.segment_count())
     }
 }
+
+#[cfg(test)]
+mod tests;

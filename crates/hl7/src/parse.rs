@@ -3,17 +3,18 @@
 //! Refused is only what cannot be read without guessing: no header, delimiters that contradict each other, a line that
 //! is no segment (never glued to the one before), two messages in one. Everything else is for validation to judge.
 
+mod lines;
+mod problem;
+
 use bytes::Bytes;
 
 use crate::ack::Disposition;
-use crate::index::{Entry, Index};
+use crate::index::Index;
 use crate::message::{Layout, Message};
-use crate::scan::scan;
 use crate::value::Context;
-use crate::{
-    Charset, CharsetError, DelimiterError, Delimiters, Finding, Header, Limits, Path, SegmentId, Severity, Version,
-    error_code,
-};
+use crate::{Charset, CharsetError, Delimiters, Finding, Header, Limits, Path, Version, error_code};
+use lines::Lines;
+pub use problem::{ParseError, ParseProblem};
 
 /// A message and what was tolerated to read it.
 #[derive(Debug)]
@@ -22,132 +23,6 @@ pub struct Parsed {
     pub message: Message,
     /// Warnings and notes; no errors, those are [`ParseError`]s.
     pub findings: Vec<Finding>,
-}
-
-/// Why bytes are not a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ParseProblem {
-    /// Nothing, or only white space.
-    #[error("the message is empty")]
-    Empty,
-    /// It does not begin with MSH.
-    #[error("the message does not begin with an MSH segment")]
-    NoHeader,
-    /// UTF-16 or UTF-32.
-    #[error("the message is UTF-16 or UTF-32 text, which cannot be framed safely; send UTF-8")]
-    Unframable,
-    /// It begins with FHS or BHS, or holds batch segments.
-    #[error("this is a batch or file (FHS, BHS), not a single message")]
-    Batch,
-    /// MSH-1 or MSH-2 cannot be used.
-    #[error("{0}")]
-    Delimiters(DelimiterError),
-    /// A line that is no segment.
-    #[error(
-        "this line is not a segment (three characters and a field separator); a line end inside a field has to be \
-         escaped as \\.br\\ or \\X0D\\"
-    )]
-    NotASegment,
-    /// A second MSH.
-    #[error("a second MSH segment: two messages in one frame are not accepted as one")]
-    SecondHeader,
-    /// A line feed, and the setting does not accept it.
-    #[error("a line feed where segments have to end with a carriage return")]
-    LineFeed,
-    /// More bytes than the limit.
-    #[error("the message is larger than {limit} bytes")]
-    TooLarge {
-        /// [`Limits::message_bytes`].
-        limit: usize,
-    },
-    /// More segments than the limit.
-    #[error("the message has more than {limit} segments")]
-    TooManySegments {
-        /// [`Limits::segments`].
-        limit: usize,
-    },
-    /// More fields than the limit.
-    #[error("the message has more than {limit} fields")]
-    TooManyFields {
-        /// [`Limits::fields`].
-        limit: usize,
-    },
-}
-
-/// Bytes that are not a message, with what an answer needs.
-#[derive(Debug, thiserror::Error)]
-#[error("{}{problem}", at_line(.line))]
-pub struct ParseError {
-    /// What is wrong.
-    pub problem: ParseProblem,
-    /// Line of the received text, from 1.
-    pub line: Option<u32>,
-    /// What could be read of the header.
-    pub header: Box<Header>,
-}
-
-fn at_line(line: &Option<u32>) -> String {
-    line.map(|line| format!("line {line}: ")).unwrap_or_default()
-}
-
-impl ParseError {
-    /// The code of table 0357.
-    pub fn code(&self) -> u16 {
-        match self.problem {
-            ParseProblem::Delimiters(error) => error.code(),
-            ParseProblem::Batch => error_code::MESSAGE_TYPE,
-            ParseProblem::Unframable => error_code::DATA_TYPE,
-            ParseProblem::TooLarge { .. }
-            | ParseProblem::TooManySegments { .. }
-            | ParseProblem::TooManyFields { .. } => error_code::TOO_LONG,
-            ParseProblem::Empty
-            | ParseProblem::NoHeader
-            | ParseProblem::NotASegment
-            | ParseProblem::SecondHeader
-            | ParseProblem::LineFeed => error_code::SEGMENT_SEQUENCE,
-        }
-    }
-
-    /// Where, if the place has an address.
-    pub fn path(&self) -> Option<Path> {
-        match self.problem {
-            ParseProblem::Delimiters(error) => Some(Path::msh(error.field())),
-            _ => None,
-        }
-    }
-
-    /// Whether to answer with an error (content) or a rejection (this is nothing we can take).
-    pub fn disposition(&self) -> Disposition {
-        match self.problem {
-            ParseProblem::NotASegment | ParseProblem::SecondHeader | ParseProblem::LineFeed => Disposition::Error,
-            _ => Disposition::Rejected,
-        }
-    }
-
-    /// As a finding, for acknowledgements and the ledger.
-    pub fn finding(&self) -> Finding {
-        let mut finding = Finding::error(self.code(), self.rule(), self.problem.to_string());
-        finding.path = self.path();
-        finding.line = self.line;
-        finding
-    }
-
-    fn rule(&self) -> &'static str {
-        match self.problem {
-            ParseProblem::Empty => "parse.empty",
-            ParseProblem::NoHeader => "parse.no-header",
-            ParseProblem::Unframable => "parse.unframable",
-            ParseProblem::Batch => "parse.batch",
-            ParseProblem::Delimiters(_) => "parse.delimiters",
-            ParseProblem::NotASegment => "parse.not-a-segment",
-            ParseProblem::SecondHeader => "parse.second-header",
-            ParseProblem::LineFeed => "parse.line-feed",
-            ParseProblem::TooLarge { .. } => "parse.too-large",
-            ParseProblem::TooManySegments { .. } => "parse.too-many-segments",
-            ParseProblem::TooManyFields { .. } => "parse.too-many-fields",
-        }
-    }
 }
 
 /// The offset of the first byte that is neither byte order mark nor white space, and the number of line ends before it.
@@ -184,14 +59,11 @@ pub(crate) fn parse(raw: Bytes, limits: &Limits) -> Result<Parsed, ParseError> {
     let mut findings = Vec::new();
     seen.report(&mut findings);
     let mut header = header(&raw, &index, Context { delimiters, charset: Charset::Ascii });
-    let (charset, finding) = resolve_charset(&header, &raw, limits.fallback_charset);
+    let (charset, finding) = resolve_charset(&header, raw.get(start..).unwrap_or_default(), limits.fallback_charset);
     header.set_charset(charset);
     findings.extend(finding);
     header_findings(&header, &mut findings);
-    let layout = Layout {
-        start: u32::try_from(start).unwrap_or(0),
-        canonical: start == 0 && seen.canonical(),
-    };
+    let layout = Layout { start: u32::try_from(start).unwrap_or(0), canonical: start == 0 && seen.canonical() };
     let message = Message::assemble(raw, header, index, layout);
     message.escape_findings(&mut findings);
     Ok(Parsed { message, findings })
@@ -239,149 +111,6 @@ fn header_findings(header: &Header, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What the lines of a message were like.
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    line_feed: bool,
-    pair: bool,
-    blank: bool,
-    leading: bool,
-    lower_case: Option<u32>,
-    unterminated: bool,
-}
-
-impl Seen {
-    fn canonical(&self) -> bool {
-        !(self.line_feed || self.pair || self.blank || self.leading || self.unterminated)
-    }
-
-    fn report(&self, findings: &mut Vec<Finding>) {
-        use Severity::{Information, Warning};
-        let mut note = |severity, code, rule, text: &'static str| findings.push(Finding::new(severity, code, rule, text));
-        if self.leading {
-            note(Information, 0, "segment.leading", "a byte order mark or blank lines before MSH were skipped");
-        }
-        if self.line_feed {
-            note(Warning, 0, "segment.line-feed", "segments end with line feeds; the standard's end is a carriage return");
-        }
-        if self.pair {
-            note(Warning, 0, "segment.crlf", "segments end with CR LF; the standard's end is a carriage return");
-        }
-        if self.blank {
-            note(Information, 0, "segment.blank", "blank lines were skipped");
-        }
-        if self.unterminated {
-            note(Information, 0, "segment.unterminated", "the last segment has no carriage return");
-        }
-        if let Some(line) = self.lower_case {
-            let text = "a segment id is in lower case; read as upper case";
-            findings.push(Finding::warning(error_code::SEGMENT_SEQUENCE, "segment.lower-case", text).on_line(line));
-        }
-    }
-}
-
-/// The pass over the bytes.
-struct Lines<'a> {
-    raw: &'a [u8],
-    start: usize,
-    field: u8,
-    limits: &'a Limits,
-    index: Index,
-    seen: Seen,
-    /// Where the current line begins.
-    line_start: usize,
-    /// Its number, from 1.
-    line: u32,
-    /// How many separators came before it.
-    first: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn new(raw: &'a [u8], start: usize, line: u32, field: u8, limits: &'a Limits) -> Self {
-        let index = Index::for_size(raw.len() - start);
-        let seen = Seen { leading: start > 0, ..Seen::default() };
-        Self { raw, start, field, limits, index, seen, line_start: start, line, first: 0 }
-    }
-
-    fn read(&mut self) -> Result<(), ParseProblem> {
-        let (start, field) = (self.start, self.field);
-        let body = self.raw.get(start..).unwrap_or_default();
-        scan(body, field, |at, byte| {
-            let at = start + at;
-            if byte == field {
-                #[expect(clippy::cast_possible_truncation, reason = "the size was checked against 32 bits")]
-                self.index.separators.push(at as u32);
-                return Ok(());
-            }
-            self.line_end(at, byte)
-        })?;
-        if self.line_start < self.raw.len() {
-            let before = self.index.segments.len();
-            self.finish(self.raw.len())?;
-            self.seen.unterminated = self.index.segments.len() > before;
-        }
-        Ok(())
-    }
-
-    fn line_end(&mut self, at: usize, byte: u8) -> Result<(), ParseProblem> {
-        if byte == b'\n' {
-            if !self.limits.line_feeds {
-                return Err(ParseProblem::LineFeed);
-            }
-            let pair = at == self.line_start && at > self.start && self.raw.get(at - 1) == Some(&b'\r');
-            if pair {
-                self.seen.pair = true;
-                self.line_start = at + 1;
-                return Ok(());
-            }
-            self.seen.line_feed = true;
-        }
-        self.finish(at)?;
-        self.line_start = at + 1;
-        self.line += 1;
-        Ok(())
-    }
-
-    fn finish(&mut self, end: usize) -> Result<(), ParseProblem> {
-        let line = self.raw.get(self.line_start..end).unwrap_or_default();
-        let id = match line.get(3) {
-            None if line.len() == 3 => SegmentId::of_line(line),
-            Some(&byte) if byte == self.field => SegmentId::of_line(line),
-            _ => None,
-        };
-        let Some(id) = id else {
-            if line.iter().all(|&b| is_blank(b)) {
-                self.seen.blank = true;
-                return Ok(());
-            }
-            return Err(ParseProblem::NotASegment);
-        };
-        match id.as_bytes() {
-            b"MSH" if !self.index.segments.is_empty() => return Err(ParseProblem::SecondHeader),
-            b"FHS" | b"BHS" | b"BTS" | b"FTS" => return Err(ParseProblem::Batch),
-            _ => {}
-        }
-        if !line.starts_with(id.as_bytes()) && self.seen.lower_case.is_none() {
-            self.seen.lower_case = Some(self.line);
-        }
-        if self.index.segments.len() >= self.limits.segments {
-            return Err(ParseProblem::TooManySegments { limit: self.limits.segments });
-        }
-        if self.index.separators.len() > self.limits.fields {
-            return Err(ParseProblem::TooManyFields { limit: self.limits.fields });
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the size was checked against 32 bits")]
-        self.index.segments.push(Entry {
-            id,
-            start: self.line_start as u32,
-            end: end as u32,
-            first: self.first as u32,
-        });
-        self.first = self.index.separators.len();
-        Ok(())
-    }
-}
-
 /// The set to read a message in: the declared one if its bytes agree, else UTF-8 if they are that, else the fallback.
 pub(crate) fn resolve_charset(header: &Header, raw: &[u8], fallback: Charset) -> (Charset, Option<Finding>) {
     let declared = header.declared_charset();
@@ -389,13 +118,19 @@ pub(crate) fn resolve_charset(header: &Header, raw: &[u8], fallback: Charset) ->
     let named = if declared.is_empty() { Ok(Charset::Ascii) } else { Charset::from_name(&declared) };
     let (rule, code, text) = match named {
         Ok(charset) if charset.check(raw) => return (charset, None),
-        Ok(Charset::Ascii) => {
-            ("charset.undeclared", error_code::DATA_TYPE, "bytes above 0x7F, and MSH-18 declares no character set for them")
+        Ok(Charset::Ascii) => (
+            "charset.undeclared",
+            error_code::DATA_TYPE,
+            "bytes above 0x7F, and MSH-18 declares no character set for them",
+        ),
+        Ok(_) => {
+            ("charset.invalid", error_code::DATA_TYPE, "bytes that the character set declared in MSH-18 does not have")
         }
-        Ok(_) => ("charset.invalid", error_code::DATA_TYPE, "bytes that the character set declared in MSH-18 does not have"),
-        Err(CharsetError::Unframable) => {
-            ("charset.unframable", error_code::TABLE_VALUE, "MSH-18 declares UTF-16 or UTF-32, but the message is neither")
-        }
+        Err(CharsetError::Unframable) => (
+            "charset.unframable",
+            error_code::TABLE_VALUE,
+            "MSH-18 declares UTF-16 or UTF-32, but the message is neither",
+        ),
         Err(CharsetError::Unsupported) => {
             ("charset.unsupported", error_code::TABLE_VALUE, "the character set declared in MSH-18 is not supported")
         }
@@ -412,3 +147,6 @@ pub(crate) fn resolve_charset(header: &Header, raw: &[u8], fallback: Charset) ->
     let text = format!("{text}; read as {}", charset.hl7_name());
     (charset, Some(Finding::warning(code, rule, text).at(place)))
 }
+
+#[cfg(test)]
+mod tests;

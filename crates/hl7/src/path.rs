@@ -233,3 +233,6 @@ impl fmt::Debug for Path {
         write!(f, "{self}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ impl Redelimiter {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ fn equal(word: u64, byte: u8) -> u64 {
     let x = word ^ (LOW * u64::from(byte));
     !(((x & !HIGH) + !HIGH) | x) & HIGH
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,9 +28,7 @@ const TABLE: &[Row] = &[
     ("MDM", &["T02", "T04", "T06", "T08", "T10"], "MDM_T02", Version::V2_1),
     (
         "SIU",
-        &[
-            "S12", "S13", "S14", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S22", "S23", "S24", "S26",
-        ],
+        &["S12", "S13", "S14", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S22", "S23", "S24", "S26"],
         "SIU_S12",
         Version::V2_1,
     ),
@@ -73,3 +71,6 @@ pub fn by_event(code: &str, event: &str, version: Version) -> Option<String> {
     let fits = |(known, events, _, since): &&Row| *known == code && events.contains(&event) && *since <= version;
     TABLE.iter().find(fits).map(|(_, _, structure, _)| (*structure).to_owned())
 }
+
+#[cfg(test)]
+mod tests;

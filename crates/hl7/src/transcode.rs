@@ -62,11 +62,8 @@ impl Draft<'_> {
     /// MSH-18, unless it names the set already (in whatever spelling) or need not.
     fn redeclare(&mut self, target: Charset) -> Result<(), EditError> {
         let declared = self.text(&Path::msh(18).with_component(1)).into_owned();
-        let agrees = if declared.is_empty() {
-            target == Charset::Ascii
-        } else {
-            Charset::from_name(&declared) == Ok(target)
-        };
+        let agrees =
+            if declared.is_empty() { target == Charset::Ascii } else { Charset::from_name(&declared) == Ok(target) };
         if agrees {
             self.set_context_charset(target);
             return Ok(());
@@ -217,3 +214,6 @@ impl Recoder<'_> {
         Ok(self.escaping.hex(&target, &mut self.out)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,12 +30,12 @@ pub enum FieldType<'a> {
 
 /// Value types of table 0125 over all versions.
 pub const VALUE_TYPES: &[&str] = &[
-    "AD", "AUI", "CCD", "CCP", "CD", "CE", "CF", "CK", "CN", "CNE", "CP", "CQ", "CSU", "CWE", "CX", "DDI", "DIN", "DLD",
-    "DLN", "DLT", "DR", "DT", "DTM", "DTN", "ED", "EI", "EIP", "ELD", "FC", "FN", "FT", "GTS", "HD", "ICD", "ID", "IS",
-    "JCC", "LA1", "LA2", "MA", "MO", "MOC", "MOP", "MSG", "NA", "NDL", "NM", "NR", "OCD", "OSD", "OSP", "PIP", "PL",
-    "PLN", "PN", "PPN", "PRL", "PT", "PTA", "QIP", "QSC", "RCD", "RFR", "RI", "RMC", "RP", "RPT", "SAD", "SCV", "SI",
-    "SN", "SPD", "SPS", "SRT", "ST", "TM", "TN", "TQ", "TS", "TX", "UVC", "VH", "VID", "VR", "WVI", "WVS", "XAD", "XCN",
-    "XON", "XPN", "XTN",
+    "AD", "AUI", "CCD", "CCP", "CD", "CE", "CF", "CK", "CN", "CNE", "CP", "CQ", "CSU", "CWE", "CX", "DDI", "DIN",
+    "DLD", "DLN", "DLT", "DR", "DT", "DTM", "DTN", "ED", "EI", "EIP", "ELD", "FC", "FN", "FT", "GTS", "HD", "ICD",
+    "ID", "IS", "JCC", "LA1", "LA2", "MA", "MO", "MOC", "MOP", "MSG", "NA", "NDL", "NM", "NR", "OCD", "OSD", "OSP",
+    "PIP", "PL", "PLN", "PN", "PPN", "PRL", "PT", "PTA", "QIP", "QSC", "RCD", "RFR", "RI", "RMC", "RP", "RPT", "SAD",
+    "SCV", "SI", "SN", "SPD", "SPS", "SRT", "ST", "TM", "TN", "TQ", "TS", "TX", "UVC", "VH", "VID", "VR", "WVI", "WVS",
+    "XAD", "XCN", "XON", "XPN", "XTN",
 ];
 
 /// How the type of a field of a segment is settled. For RDT give the message, whose RDF names the columns.
@@ -105,3 +105,6 @@ fn is_number(value: &Value<'_>) -> bool {
     let number = !whole.is_empty() && whole.iter().chain(fraction).all(u8::is_ascii_digit);
     number || value.presence() != Presence::Valued
 }
+
+#[cfg(test)]
+mod tests;

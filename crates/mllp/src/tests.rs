@@ -1,3 +1,5 @@
+//! What the decoder and encoder promise, by behaviour, and independence from how bytes are cut.
+
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
@@ -76,10 +78,7 @@ fn m04_endless_noise_closes_at_its_limit() {
 
 #[test]
 fn m05_end_block_without_return_is_tolerated_and_refused_in_strict_mode() {
-    assert_eq!(
-        tolerant(b"\x0bA\x1c\x0bB\x1c\r"),
-        [frame(b"A", Some(Warning::EndWithoutReturn)), frame(b"B", None)]
-    );
+    assert_eq!(tolerant(b"\x0bA\x1c\x0bB\x1c\r"), [frame(b"A", Some(Warning::EndWithoutReturn)), frame(b"B", None)]);
     assert_eq!(tolerant(b"\x0bA\x1c\n\x0bB\x1c\r"), [frame(b"A", Some(Warning::EndWithLineFeed)), frame(b"B", None)]);
     for bytes in [&b"\x0bA\x1c\x0bB\x1c\r"[..], b"\x0bA\x1c\n"] {
         assert_eq!(strict(bytes), [Event::Violation(Violation::EndBlock)]);

@@ -13,7 +13,11 @@ pub(super) fn write(findings: &[Finding], version: Version, escaping: &Escaping<
     let old = version < Version::V2_5;
     let least = if old { Severity::Error } else { Severity::Warning };
     let worst = findings.iter().filter(|finding| finding.severity >= least).take(MOST_ERRORS);
-    if old { write_old(worst, escaping.delimiters, out) } else { worst.for_each(|finding| write_new(finding, escaping, out)) }
+    if old {
+        write_old(worst, escaping.delimiters, out)
+    } else {
+        worst.for_each(|finding| write_new(finding, escaping, out))
+    }
 }
 
 /// `ERR|PID^1^11^103~PID^1^7^102`

@@ -70,11 +70,7 @@ pub fn reply(mode: Mode, header: &Header, is_ack: bool, disposition: Disposition
     }
 }
 
-fn standard(
-    accept: Option<Condition>,
-    application: Option<Condition>,
-    disposition: Disposition,
-) -> Option<AckCode> {
+fn standard(accept: Option<Condition>, application: Option<Condition>, disposition: Disposition) -> Option<AckCode> {
     match (accept, application) {
         (None, None) => Some(AckCode::application(disposition)),
         (None | Some(Condition::Never), Some(condition)) => {

@@ -71,7 +71,8 @@ pub fn read(raw: Bytes) -> Result<Acknowledgement, ReadError> {
     let raw = |field| message.get(&msa.with_field(field)).map_or(&[][..], |value| value.raw());
     let code = AckCode::from_bytes(raw(1)).ok_or(ReadError::Code)?;
     let control_id = message.segments().find(|segment| segment.id() == msa.segment());
-    let control_id = control_id.and_then(|segment| segment.field_raw(2)).map_or_else(Bytes::new, Bytes::copy_from_slice);
+    let control_id =
+        control_id.and_then(|segment| segment.field_raw(2)).map_or_else(Bytes::new, Bytes::copy_from_slice);
     let error_codes = error_codes(&message);
     Ok(Acknowledgement { code, control_id, error_codes, message })
 }

@@ -24,7 +24,10 @@ impl Draft<'_> {
     fn set_text(&mut self, path: &Path, text: &str) -> Result<usize, EditError> {
         self.each(path, Extent::Repetition, |draft, segment, path| {
             let mut out = Vec::with_capacity(text.len() + 8);
-            draft.escaping(segment, path).write(text, &mut out).map_err(|error| EditError::Text { path: *path, error })?;
+            draft
+                .escaping(segment, path)
+                .write(text, &mut out)
+                .map_err(|error| EditError::Text { path: *path, error })?;
             Ok(out)
         })
     }
