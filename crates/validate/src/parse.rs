@@ -1,0 +1,420 @@
+//! The stage itself: the order in which a message is judged.
+//!
+//! Who sent it comes before what it is for, and both before whether it is good: a message of a stranger is refused
+//! without telling which channels there are. What cannot be parsed is still ascribed to its facility as far as its
+//! header goes, so that people find it.
+
+use std::sync::Arc;
+
+use barid_expr::{FacilityFacts, MessageFacts};
+use barid_hl7::{Header, Message, ParseError, Path, ack, error_code};
+use barid_model::stage::{Stage, StageError};
+use barid_model::{
+    Cause, Digest, Envelope, FacilityRef, Finding, Format, LaneHasher, LaneKind, Lanes, MessageType, MessageUid, Name,
+    Payload, Revision, Severity, Timestamp, Waits,
+};
+use bytes::Bytes;
+
+use crate::channel::{AckAfter, ChannelRules, ChannelState, OnInvalid, OrderRule};
+use crate::choose::Choice;
+use crate::finding::from_hl7;
+use crate::identity::{Proof, Sender};
+use crate::listener::OnStranger;
+use crate::peer::Peer;
+use crate::recognise::Recognised;
+use crate::table::{ListenerEntry, ParseTable};
+use crate::verdict::{Accepted, Refusal, Rejected, Unanswered, Verdict};
+use crate::{keys, patient};
+
+/// Longest name of an undeclared sender, in bytes; MSH-4.1 is 20 characters in the standard.
+const STRANGER_BYTES_MAX: usize = 64;
+/// The name of a sender that says nothing of itself.
+const NAMELESS: &str = "unnamed";
+/// MSH-9.1 of queries: their sender waits for the answer, whatever `ack.after` says.
+const QUERIES: [&str; 7] = ["QBP", "QRY", "QSB", "QVR", "SPQ", "VQQ", "VXQ"];
+
+/// What is parsed.
+#[derive(Debug, Clone)]
+pub struct ParseInput {
+    /// The identity it will have if it is accepted.
+    pub uid: MessageUid,
+    /// The bytes as received.
+    pub raw: Payload,
+    /// When the last of them was read.
+    pub received: Timestamp,
+    /// Where they came in.
+    pub listener: Name,
+    /// Who sent them.
+    pub peer: Arc<Peer>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// The rules that are in effect.
+    pub table: Arc<ParseTable>,
+}
+
+/// The parse stage.
+#[derive(Debug, Clone)]
+pub struct Parse {
+    hasher: LaneHasher,
+}
+
+impl Parse {
+    /// With the key that was made with the log.
+    #[must_use]
+    pub const fn new(hasher: LaneHasher) -> Self {
+        Self { hasher }
+    }
+}
+
+impl Stage for Parse {
+    type Input = ParseInput;
+    type Output = Verdict;
+
+    fn apply(&self, input: &ParseInput) -> Result<Verdict, StageError> {
+        let Some(listener) = input.table.listener(&input.listener) else {
+            return Err(StageError::Unavailable(format!(
+                "listener {} is not in this snapshot",
+                input.listener.short()
+            )));
+        };
+        let case = Case { input, table: &input.table, listener, hasher: &self.hasher };
+        Ok(match Message::parse(input.raw.bytes(), &listener.rules.limits) {
+            Ok(parsed) => case.message(parsed.message, parsed.findings),
+            Err(error) => case.unreadable(&error),
+        })
+    }
+}
+
+/// One message being judged.
+struct Case<'a> {
+    input: &'a ParseInput,
+    table: &'a ParseTable,
+    listener: &'a ListenerEntry,
+    hasher: &'a LaneHasher,
+}
+
+/// Who a message is from, settled.
+struct From {
+    reference: FacilityRef,
+    facility: Option<usize>,
+    speaks_for: Option<usize>,
+}
+
+impl Case<'_> {
+    fn message(&self, mut message: Message, findings: Vec<barid_hl7::Finding>) -> Verdict {
+        let (message_type, contradiction) = self.message_type(message.header());
+        let is_response = ack::is_acknowledgement(&message);
+        if is_receipt(message.header())
+            && ack::reply(ack::Mode::Standard, message.header(), true, ack::Disposition::Accepted).is_none()
+        {
+            return Verdict::NoReply(Box::new(Unanswered { message_type }));
+        }
+        let mut draft = self.refused(message.header().clone(), message_type.clone(), is_response);
+        let from = match self.sender(message.header()) {
+            Ok(from) => from,
+            Err((facility, finding)) => return draft.of(facility, None).with(Refusal::Reject, vec![finding]),
+        };
+        draft = draft.of(Some(Arc::clone(&from.reference.name)), None);
+        let mut findings = self.read_in_facility_charset(&mut message, findings, &from);
+        findings.extend(contradiction.as_ref().map(from_hl7));
+        let stranger = from
+            .facility
+            .is_none()
+            .then(|| FacilityFacts { name: from.reference.name.to_string(), ..Default::default() });
+        let facility = from.facility.and_then(|place| self.table.facilities.get(place)).map(|entry| &entry.facts);
+        let Some(facility) = facility.or(stranger.as_ref()) else { return draft.with(Refusal::Retry, vec![]) };
+        let facts = MessageFacts {
+            fields: &message,
+            facility,
+            listener: &self.input.listener,
+            received: self.input.received,
+            uid: self.input.uid,
+        };
+        let senders = (from.facility, from.speaks_for);
+        let channel = match self.table.choose(self.listener, senders, message.header(), &facts) {
+            Ok(Choice::Channel(entry)) => Some(&entry.rules),
+            Ok(Choice::Unmatched) => None,
+            Err((refusal, finding)) => return draft.with(refusal, vec![finding]),
+        };
+        if let Some(rules) = channel {
+            draft = draft.of(Some(Arc::clone(&from.reference.name)), Some(rules));
+        }
+        let judged = self.judge(&message, channel, findings).and_then(|findings| {
+            let lanes = self.lanes(&message, channel, &from.reference.name, &facts)?;
+            Ok((findings, lanes))
+        });
+        match judged {
+            Ok((findings, lanes)) => {
+                let envelope = self.envelope(&message, message_type, from.reference, channel, findings, lanes);
+                let ack = channel.map_or(self.listener.rules.ack, |rules| rules.ack.mode);
+                Verdict::Accept(Box::new(Accepted { envelope, header: message.header().clone(), ack, is_response }))
+            }
+            Err((refusal, findings)) => draft.with(refusal, findings),
+        }
+    }
+
+    /// What cannot be read is ascribed to its sender as far as its header tells.
+    fn unreadable(&self, error: &ParseError) -> Verdict {
+        let header = (*error.header).clone();
+        let message_type = self.message_type(&header).0;
+        let is_response = is_receipt(&header);
+        let facility =
+            if header.is_present() { self.sender(&header).ok().map(|from| from.reference.name) } else { None };
+        let refusal = match error.disposition() {
+            ack::Disposition::Rejected => Refusal::Reject,
+            ack::Disposition::Error | ack::Disposition::Accepted => Refusal::Error,
+        };
+        self.refused(header, message_type, is_response)
+            .of(facility, None)
+            .with(refusal, vec![from_hl7(&error.finding())])
+    }
+
+    fn refused(&self, header: Header, message_type: MessageType, is_response: bool) -> Draft {
+        let ack = self.listener.rules.ack;
+        Draft(Rejected {
+            refusal: Refusal::Error,
+            findings: vec![],
+            header,
+            message_type,
+            facility: None,
+            channel: None,
+            ack,
+            is_response,
+        })
+    }
+
+    fn message_type(&self, header: &Header) -> (MessageType, Option<barid_hl7::Finding>) {
+        let words = &self.table.words;
+        let (code, event) = (words.get(&header.message_code()), words.get(&header.event()));
+        let (structure, contradiction) = barid_hl7::structure::of(header);
+        let version = words.get(&header.version_text());
+        (MessageType { code, event, structure: words.get(&structure), version }, contradiction)
+    }
+
+    fn sender(&self, header: &Header) -> Result<From, (Option<Arc<str>>, Finding)> {
+        let rules = &self.listener.rules;
+        let sender = Sender { application: parts(header, 3), facility: parts(header, 4) };
+        let text = |place: usize| self.table.facilities.get(place).map(|entry| Arc::clone(&entry.text));
+        let finding = |rule, text: &str| Finding::error(error_code::UNKNOWN_KEY, Path::msh(4).to_string(), rule, text);
+        match self.table.recognise(&self.input.peer, &rules.name, rules.identify, &sender) {
+            Recognised::Known { facility, speaks_for } => {
+                let name = text(facility).unwrap_or_else(|| NAMELESS.into());
+                let reference = FacilityRef { name, speaks_for: speaks_for.and_then(text), verified: true };
+                Ok(From { reference, facility: Some(facility), speaks_for })
+            }
+            Recognised::Stranger if rules.unknown_facility == OnStranger::Accept && self.proves(rules.identify) => {
+                let name = stranger(&sender).into();
+                let reference = FacilityRef { name, speaks_for: None, verified: false };
+                Ok(From { reference, facility: None, speaks_for: None })
+            }
+            Recognised::Stranger => {
+                Err((None, finding("facility.unknown", "the sender is no declared facility: no identity holds for it")))
+            }
+            Recognised::TooWeak(proof) => {
+                let text = format!(
+                    "the sender is recognised by {} only; this listener asks for {}",
+                    proof.word(),
+                    rules.identify.word()
+                );
+                Err((None, finding("facility.proof", &text)))
+            }
+            Recognised::Impostor { owner } => {
+                let text_of = "the sender's certificate or token does not speak for this sending facility";
+                Err((text(owner), finding("facility.impostor", text_of)))
+            }
+        }
+    }
+
+    /// Whether an undeclared sender at least shows as much as the listener asks for.
+    fn proves(&self, asked: Proof) -> bool {
+        match asked {
+            Proof::Declared => true,
+            Proof::Address => false,
+            Proof::Token => !self.input.peer.tokens.is_empty() || self.input.peer.certificate.is_some(),
+            Proof::Certificate => self.input.peer.certificate.is_some(),
+        }
+    }
+
+    fn read_in_facility_charset(
+        &self,
+        message: &mut Message,
+        findings: Vec<barid_hl7::Finding>,
+        from: &From,
+    ) -> Vec<Finding> {
+        let place = from.speaks_for.or(from.facility);
+        let own =
+            place.and_then(|place| self.table.facilities.get(place)).and_then(|entry| entry.rules.fallback_charset);
+        let unsettled = findings.iter().any(|finding| finding.rule.starts_with("charset."));
+        let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+        match own.filter(|_| unsettled) {
+            Some(charset) => {
+                kept.extend(findings.iter().filter(|finding| !finding.rule.starts_with("charset.")).map(from_hl7));
+                kept.extend(message.set_fallback_charset(charset).as_ref().map(from_hl7));
+            }
+            None => kept.extend(findings.iter().map(from_hl7)),
+        }
+        kept
+    }
+
+    /// Whether it is acceptable to the channel, and what is recorded with it.
+    fn judge(
+        &self,
+        message: &Message,
+        channel: Option<&ChannelRules>,
+        mut findings: Vec<Finding>,
+    ) -> Result<Vec<Finding>, (Refusal, Vec<Finding>)> {
+        let header = message.header();
+        match channel.map(|rules| rules.state) {
+            Some(ChannelState::Invalid) => {
+                return Err(retry("the channel's document is invalid and has no good revision yet"));
+            }
+            Some(ChannelState::Closed) => return Err(retry("the channel is closed")),
+            Some(ChannelState::Open) | None => {}
+        }
+        if let Some(finding) = ack::missing_control_id(header)
+            && !channel.is_some_and(|rules| rules.accept_without_control_id)
+        {
+            return Err((Refusal::Error, vec![from_hl7(&finding)]));
+        }
+        if let Some(wanted) = channel.and_then(|rules| rules.processing_id.as_ref())
+            && header.processing_id() != **wanted
+        {
+            let text = format!("this exchange takes messages with processing id {wanted}");
+            let place = Path::msh(11).with_component(1).to_string();
+            return Err((
+                Refusal::Reject,
+                vec![Finding::error(error_code::PROCESSING_ID, place, "processing-id", text)],
+            ));
+        }
+        findings.extend(ack::mode_finding(header).as_ref().map(from_hl7));
+        let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+        match channel.map_or(OnInvalid::Log, |rules| rules.on_invalid) {
+            OnInvalid::Reject if wrong => Err((Refusal::Error, findings)),
+            OnInvalid::Log => {
+                let errors = findings.iter_mut().filter(|finding| finding.severity == Severity::Error);
+                errors.for_each(|finding| finding.severity = Severity::Warning);
+                Ok(findings)
+            }
+            OnInvalid::Reject | OnInvalid::Quarantine => Ok(findings),
+        }
+    }
+
+    fn lanes(
+        &self,
+        message: &Message,
+        channel: Option<&ChannelRules>,
+        facility: &str,
+        facts: &MessageFacts<'_>,
+    ) -> Result<Lanes, (Refusal, Vec<Finding>)> {
+        let lane = |kind, value: &[u8]| Lanes::of(vec![self.hasher.lane(facility, kind, value)]);
+        Ok(match channel.map_or(&OrderRule::Facility, |rules| &rules.order) {
+            OrderRule::Facility => lane(LaneKind::Facility, b""),
+            OrderRule::None => Lanes::None,
+            OrderRule::Patient(rule) => patient::lanes(message, rule, facility, self.hasher),
+            OrderRule::Expression(program) => match program.eval(facts) {
+                Ok(value) => lane(LaneKind::Expression, value.into_text().as_bytes()),
+                Err(_) => return Err(retry("the channel's order expression could not be evaluated for this message")),
+            },
+        })
+    }
+
+    fn envelope(
+        &self,
+        message: &Message,
+        message_type: MessageType,
+        facility: FacilityRef,
+        channel: Option<&ChannelRules>,
+        findings: Vec<Finding>,
+        lanes: Lanes,
+    ) -> Envelope {
+        let input = self.input;
+        let waits = channel.and_then(|rules| waits(rules, &message_type));
+        Envelope {
+            uid: input.uid,
+            listener: input.listener.clone(),
+            facility,
+            channel: channel.map(|rules| rules.name.clone()),
+            revision: channel.map_or_else(Revision::default, |rules| rules.revision),
+            lanes,
+            received: input.received,
+            digest: Digest::of(&input.raw),
+            format: Format::Hl7v2,
+            control_id: control_id(message.header(), input.uid),
+            message_type,
+            cause: Cause::Received,
+            parents: Vec::new(),
+            origin: input.peer.origin.to_string(),
+            traceparent: input.traceparent.clone(),
+            findings,
+            keys: keys::keys(message, channel.map_or(&[], |rules| &rules.index), self.hasher, &self.table.patient),
+            waits,
+            reason: None,
+            hops: 0,
+        }
+    }
+}
+
+/// A refusal in the making.
+struct Draft(Rejected);
+
+impl Draft {
+    fn of(mut self, facility: Option<Arc<str>>, channel: Option<&ChannelRules>) -> Self {
+        self.0.facility = facility;
+        if let Some(rules) = channel {
+            self.0.channel = Some(rules.name.clone());
+            self.0.ack = rules.ack.mode;
+        }
+        self
+    }
+
+    fn with(mut self, refusal: Refusal, findings: Vec<Finding>) -> Verdict {
+        self.0.refusal = refusal;
+        self.0.findings = findings;
+        Verdict::Reject(Box::new(self.0))
+    }
+}
+
+fn retry(text: &str) -> (Refusal, Vec<Finding>) {
+    (Refusal::Retry, vec![Finding::error(error_code::INTERNAL, "", "channel.state", text)])
+}
+
+/// A message that says no more than that another was received.
+fn is_receipt(header: &Header) -> bool {
+    matches!(&*header.message_code(), "ACK" | "MCF")
+}
+
+fn parts(header: &Header, field: u16) -> (&[u8], &[u8]) {
+    let value = header.field(field);
+    let whole = value.map_or(&[][..], |value| value.raw());
+    let first = value.and_then(|value| value.component(1)).map_or(&[][..], |value| value.raw());
+    (whole, first)
+}
+
+/// The name of an undeclared sender: MSH-4.1, else MSH-3.1. It cannot be taken for a document's, which has a slash.
+fn stranger(sender: &Sender<'_>) -> String {
+    let said = [sender.facility.1, sender.application.1].into_iter().find(|text| !text.is_empty());
+    let Some(said) = said else { return NAMELESS.to_owned() };
+    let text = String::from_utf8_lossy(said);
+    let mut name = String::new();
+    for c in text.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }) {
+        if name.len() + c.len_utf8() > STRANGER_BYTES_MAX {
+            break;
+        }
+        name.push(c);
+    }
+    name
+}
+
+fn control_id(header: &Header, uid: MessageUid) -> Bytes {
+    let own = header.control_id();
+    if own.is_empty() {
+        return Bytes::from(uid.to_string());
+    }
+    header.raw().slice_ref(own)
+}
+
+fn waits(rules: &ChannelRules, message_type: &MessageType) -> Option<Waits> {
+    let query = QUERIES.contains(&&*message_type.code);
+    let wanted = (query || rules.ack.after == AckAfter::Delivered) && rules.ack.answerable;
+    wanted.then(|| Waits { route: rules.ack.route.clone(), timeout: rules.ack.timeout, query })
+}
