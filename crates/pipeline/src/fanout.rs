@@ -75,7 +75,7 @@ pub fn fan_out(
         Applied::Filtered { .. } => Vec::new(),
         Applied::Routed(routes) => routes,
     };
-    let mut building = Building { record, source, at, revision_of, outs: vec![], chained: vec![], deliveries: vec![] };
+    let mut building = Building { record, source, revision_of, outs: vec![], chained: vec![], deliveries: vec![] };
     for route in routes {
         building.route(route);
     }
@@ -107,7 +107,6 @@ fn own_answer(
 struct Building<'a> {
     record: &'a InRecord,
     source: Source,
-    at: Timestamp,
     revision_of: &'a dyn Fn(&Name) -> Option<Revision>,
     outs: Vec<OutRecord>,
     chained: Vec<InRecord>,

@@ -5,9 +5,10 @@
 //! durable *send limit*; what a crash may have sent without a record is so known at the next start and marked. Whatever
 //! makes a write fail ends this run; the supervisor starts the owner again from its commit, the one way of recovery.
 
+pub mod answer;
 mod circuit;
 pub mod command;
-mod commit;
+pub mod commit;
 mod recover;
 mod send;
 mod slot;

@@ -70,8 +70,9 @@ impl Owner {
                 }
             }
         };
-        // Who asked may have left.
-        drop(reply.send(done));
+        if reply.send(done).is_err() {
+            tracing::debug!("who gave a command has left before it was carried out");
+        }
         Ok(())
     }
 

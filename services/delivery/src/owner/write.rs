@@ -5,15 +5,16 @@
 
 use std::sync::Arc;
 
-use barid_log::{Log, LogError, Position, Revision, Ticket, Writer};
+use barid_log::{Log, LogError, Position, Ticket, Writer};
 use barid_model::record::{
-    ANSWER_BYTES_MAX, Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _,
+    Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _,
 };
 use barid_model::{Digest, Finding, Outcome, Payload};
 use barid_pipeline::subject;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::answer::{cut, put_answer};
 use super::commit::LIMIT_STRIDE;
 use super::{Owner, OwnerError};
 use crate::window::{EntryId, Place};
@@ -314,6 +315,67 @@ fn note_outcome(landed: &mut [Landed], id: EntryId, at: u64) {
     }
 }
 
+fn land(&mut self, landed: Vec<Landed>) {
+        for landed in landed {
+            match landed {
+                Landed::Ended(id, outcome, position) => {
+                    if let Some(entry) = self.window.finish(id, position) {
+                        self.options.shared.ended(outcome, entry.record.received, self.options.clock.now());
+                    }
+                }
+                Landed::Parked { entry, position, why, record, outcome } => {
+                    self.parking.parked(position, why, &record);
+                    if let Some(entry) = entry.and_then(|id| self.window.finish(id, outcome))
+                        && why == Parked::Quarantined
+                    {
+                        self.options.shared.ended(Outcome::Quarantined, entry.record.received, self.options.clock.now());
+                    }
+                }
+                Landed::Unparked { position, marker, why, record } => {
+                    self.parking.end(position, why, &record);
+                    self.parking.end_marker(marker);
+                }
+            }
+        }
+    }
+
+    /// Stores how far the prefixes are finished and the next send limits, and trims PARK.
+    pub(super) async fn commit(&mut self, last: bool) -> Result<(), OwnerError> {
+        let mut commit = self.commits.stored().clone();
+        for partition in self.options.partitions.all() {
+            let (finished, read) = (self.window.finished(partition), self.window.read(partition));
+            if finished > 0 {
+                commit.positions.insert(partition.0, finished);
+            }
+            let limit = if last { read } else { read + LIMIT_STRIDE };
+            if read > 0 && (last || read + super::commit::LIMIT_MARGIN > commit.limit(partition)) {
+                commit.limits.insert(partition.0, limit);
+            }
+        }
+        let next = self.writing.next_outcome();
+        commit.outcomes = self.window.outcomes_from().unwrap_or(next).min(self.pending_outcomes(next));
+        self.commits.store(&commit).await?;
+        let before = self.parking.trim_before();
+        self.options.log.trim(&subject::park(&self.options.destination)?, Position(before)).await?;
+        Ok(())
+    }
+
+    /// Outcomes that are appended but not seen durable have to be read again too.
+    fn pending_outcomes(&self, next: u64) -> u64 {
+        if self.landed.is_empty() { next } else { self.commits.stored().outcomes }
+    }
+}
+
+fn note_outcome(landed: &mut [Landed], id: EntryId, at: u64) {
+    for landed in landed {
+        if let Landed::Parked { entry: Some(entry), outcome, .. } = landed
+            && *entry == id
+        {
+            *outcome = at;
+        }
+    }
+}
+
 fn cut(answer: Answer) -> Answer {
     let bytes = answer.bytes.slice(..answer.bytes.len().min(ANSWER_BYTES_MAX));
     Answer { bytes: Payload::new(bytes), ..answer }
@@ -335,25 +397,4 @@ fn land(
         }
         Ok(landed)
     })
-}
-
-/// Writes the answer for a waiting sender, over an older one of a sending that was rejected.
-///
-/// # Errors
-/// As [`Log::put`].
-pub async fn put_answer(log: &Arc<dyn Log>, key: Digest, answer: &AnswerRecord) -> Result<(), LogError> {
-    let key = subject::answer(key)?;
-    let mut revision = Revision::NONE;
-    loop {
-        match log.put(&key, revision, answer.encode()).await {
-            Ok(_) => return Ok(()),
-            Err(LogError::WrongRevision { actual, .. }) if actual != revision => revision = actual,
-            Err(LogError::TooLarge { .. }) => {
-                let answer = AnswerRecord { answer: cut(answer.answer.clone()), ..answer.clone() };
-                log.put(&key, revision, answer.encode()).await?;
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }

@@ -1,0 +1,4 @@
+//! One binary for all tests of the whole, so that it is linked once. A module's name says what kind of test it holds.
+#![allow(missing_docs)]
+
+mod simulation;

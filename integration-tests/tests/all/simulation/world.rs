@@ -1,0 +1,479 @@
+//! One history: senders, the process and its deaths, receivers, and people who act on what is held.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use barid_delivery::connect::{
+    AnswerClass, Answered, Connection, Connector, Met, Outgoing, Sent as Attempt, Status, TransportError,
+    TransportKind, Verdict,
+};
+use barid_delivery::connect::Backoff;
+use barid_delivery::owner::command::{Act, Command};
+use barid_delivery::owner::status::Shared;
+use barid_delivery::owner::{self, Plan};
+use barid_log::memory::MemoryLog;
+use barid_log::{Log, LogError, Position, ReadLimit};
+use barid_model::record::{
+    Answer, AnswerRecord, InRecord, OutcomeRecord, ParkEvent, Parked, Record as _,
+};
+use barid_model::stage::{Call, StageError};
+use barid_model::{
+    Cause, Clock, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType, MessageUid,
+    Name, Partition, Partitions, Payload, Revision, Timestamp,
+};
+use barid_pipeline::{Handle, Intake, Program, Programs, router, subject, supervise};
+use barid_transform::{Applied, ApplyInput, RouteOutput, RouteResult, RouteTarget};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::history::{Arrival, History, Sent};
+use super::random::Random;
+
+const PARTITIONS: Partitions = Partitions::new(2);
+const FACILITIES: [&str; 3] = ["default/a", "default/b", "default/c"];
+const LIVES: u64 = 5;
+const MESSAGES_A_LIFE: u64 = 40;
+
+pub struct World {
+    random: Random,
+    log: MemoryLog,
+    history: Arc<Mutex<History>>,
+    destinations: Vec<Name>,
+    healed: Arc<AtomicBool>,
+    clock: Arc<ManualClock>,
+}
+
+/// One life of the process: all its tasks, and whether it still lives.
+struct Life {
+    alive: Arc<AtomicBool>,
+    tasks: JoinSet<Result<(), String>>,
+    intake: Intake,
+    commands: Vec<(Name, mpsc::Sender<Command>)>,
+    paused: watch::Sender<Arc<BTreeSet<Name>>>,
+    stop: watch::Sender<bool>,
+    releaser: tokio::task::JoinHandle<()>,
+}
+
+impl World {
+    pub fn new(random: Random) -> Self {
+        Self {
+            random,
+            log: MemoryLog::new(u32::from(PARTITIONS.count())),
+            history: Arc::default(),
+            destinations: vec![Name::local("one"), Name::local("two")],
+            healed: Arc::default(),
+            clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
+        }
+    }
+
+    pub async fn play(mut self) -> Result<(), String> {
+        for _ in 0..LIVES {
+            let mut life = self.begin().await?;
+            self.live(&mut life).await?;
+            self.die(life).await;
+        }
+        self.healed.store(true, Ordering::SeqCst);
+        let mut life = self.begin().await?;
+        self.settle(&mut life).await?;
+        self.read_outcomes().await;
+        let history = self.history.lock().unwrap();
+        history.judge(&self.destinations)
+    }
+
+    async fn begin(&self) -> Result<Life, String> {
+        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        self.log.hold(false);
+        let alive = Arc::new(AtomicBool::new(true));
+        let (stop, stopped) = watch::channel(false);
+        let (paused, pauses) = watch::channel(Arc::new(BTreeSet::new()));
+        let mut tasks = JoinSet::new();
+        let intake = Intake::open(&log, PARTITIONS).await.map_err(|error| error.to_string())?;
+        for partition in PARTITIONS.all() {
+            let options = router::Options {
+                log: Arc::clone(&log),
+                partition,
+                apply: Arc::new(Everywhere(self.destinations.clone())),
+                programs: Arc::new(Plain),
+                clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            };
+            let stopped = stopped.clone();
+            tasks.spawn(async move {
+                supervise(options, Arc::new(Handle::default()), stopped).await.map_err(|error| error.to_string())
+            });
+        }
+        let mut commands = Vec::new();
+        for destination in &self.destinations {
+            let (sender, receiver) = mpsc::channel(16);
+            commands.push((destination.clone(), sender));
+            let (plan, plans) = watch::channel(Arc::new(self.plan(destination, &alive)));
+            let options = owner::Options {
+                log: Arc::clone(&log),
+                destination: destination.clone(),
+                partitions: PARTITIONS,
+                plan: plans,
+                paused: pauses.clone(),
+                clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+                shared: Arc::new(Shared::default()),
+            };
+            let stopped = stopped.clone();
+            tasks.spawn(async move {
+                let ended = owner::supervise::supervise(options, receiver, stopped).await;
+                drop(plan);
+                ended.map_err(|error| error.to_string())
+            });
+        }
+        let (releasing, random, alive_too) = (self.log.clone(), self.random.clone(), Arc::clone(&alive));
+        if !self.healed.load(Ordering::SeqCst) {
+            self.log.hold(true);
+        }
+        let releaser = tokio::spawn(async move {
+            while alive_too.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(1 + random.below(6))).await;
+                releasing.release(1 + random.below(20) as usize);
+            }
+        });
+        Ok(Life { alive, tasks, intake, commands, paused, stop, releaser })
+    }
+
+    fn plan(&self, destination: &Name, alive: &Arc<AtomicBool>) -> Plan {
+        let receiver = Receiver {
+            destination: destination.clone(),
+            random: self.random.clone(),
+            history: Arc::clone(&self.history),
+            alive: Arc::clone(alive),
+            healed: Arc::clone(&self.healed),
+        };
+        Plan {
+            connector: Arc::new(receiver),
+            connections: 1 + self.random.below(4) as usize,
+            retry_initial: Duration::from_millis(20),
+            retry_max: Duration::from_millis(200),
+            repeat_bound: 1,
+            paused: false,
+            judge: Box::new(judge),
+        }
+    }
+
+    /// Sends messages until the life is over, sometimes a resend; people act now and then.
+    async fn live(&self, life: &mut Life) -> Result<(), String> {
+        let mut waiting = Vec::new();
+        for _ in 0..MESSAGES_A_LIFE {
+            tokio::time::sleep(Duration::from_millis(self.random.below(30))).await;
+            let (record, sent) = self.message();
+            let at = {
+                let mut history = self.history.lock().unwrap();
+                history.sent.push(sent);
+                history.sent.len() - 1
+            };
+            match life.intake.submit(&record).await {
+                Ok(submitted) => {
+                    let place = (submitted.partition.0, submitted.ticket.last().0);
+                    self.history.lock().unwrap().sent[at].place = Some(place);
+                    let history = Arc::clone(&self.history);
+                    waiting.push(tokio::spawn(async move {
+                        let durable = submitted.ticket.await.is_ok();
+                        history.lock().unwrap().sent[at].acknowledged |= durable;
+                    }));
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+            if self.random.percent(10) {
+                self.person(life).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(self.random.below(400))).await;
+        Ok(())
+    }
+
+    fn message(&self) -> (InRecord, Sent) {
+        let history = self.history.lock().unwrap();
+        let again = history.sent.iter().filter(|sent| sent.acknowledged && sent.resend_of.is_none()).last().cloned();
+        drop(history);
+        let facility = FACILITIES[self.random.below(3) as usize];
+        let resend = again.filter(|_| self.random.percent(5));
+        let facility = resend.as_ref().map_or(facility.to_owned(), |sent| sent.facility.clone());
+        let lane = |_| Lane::from_raw(u64::from(facility.as_bytes()[8]) * 1000 + self.random.below(4));
+        let lanes = match self.random.below(20) {
+            0 => Lanes::Barrier,
+            1 => Lanes::None,
+            2..=5 => Lanes::of((0..2).map(lane).collect()),
+            _ => Lanes::of((0..1).map(lane).collect()),
+        };
+        let uid = MessageUid::from_bytes(u128::from(self.random.next()).to_be_bytes());
+        let control = resend.as_ref().map_or(uid, |sent| sent.uid).to_string();
+        let raw = Payload::new(Bytes::from(control.clone()));
+        let envelope = Envelope {
+            uid,
+            listener: Name::local("in"),
+            facility: FacilityRef { name: facility.as_str().into(), speaks_for: None, verified: true },
+            channel: Some(Name::local(if self.random.percent(80) { "calm" } else { "paused-at-times" })),
+            revision: Revision::default(),
+            lanes: lanes.clone(),
+            received: self.clock.now(),
+            digest: raw.digest(),
+            format: Format::Hl7v2,
+            control_id: Bytes::from(control),
+            message_type: MessageType::default(),
+            cause: Cause::Received,
+            parents: vec![],
+            origin: String::new(),
+            traceparent: None,
+            findings: vec![],
+            keys: vec![],
+            waits: None,
+            reason: None,
+            hops: 0,
+        };
+        let resend_of = resend.map(|sent| sent.uid);
+        let sent = Sent { uid, facility, lanes, place: None, resend_of, acknowledged: false };
+        (InRecord { envelope, source: None, raw }, sent)
+    }
+
+    /// Somebody releases, runs again, gives up, pauses or resumes.
+    async fn person(&self, life: &Life) {
+        let (name, commands) = &life.commands[self.random.below(life.commands.len() as u64) as usize];
+        let parked = self.parked(name).await;
+        let pick = (!parked.is_empty()).then(|| parked[self.random.below(parked.len() as u64) as usize]);
+        let act = match (self.random.below(6), pick) {
+            (0, _) => Act::Release(None),
+            (1, Some((at, Parked::Held))) => Act::ReleaseDelivery(at),
+            (2, Some((at, Parked::Quarantined))) => Act::Rerun(at),
+            (3, Some((at, _))) => Act::Discard(at),
+            (4, Some((at, Parked::Held))) => Act::SetAside(at),
+            (5, _) => {
+                let paused = self.random.percent(50).then(|| Name::local("paused-at-times"));
+                life.paused.send_replace(Arc::new(paused.into_iter().collect()));
+                return;
+            }
+            _ => return,
+        };
+        act_on(commands, act).await;
+    }
+
+    /// What stands in PARK of a destination and has not ended.
+    async fn parked(&self, destination: &Name) -> Vec<(u64, Parked)> {
+        let mut open = Vec::new();
+        for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
+            match ParkEvent::decode(bytes).unwrap() {
+                ParkEvent::Parked(record) => open.push((position, record.why)),
+                ParkEvent::Ended(ended) => open.retain(|(position, _)| *position != ended),
+            }
+        }
+        open
+    }
+
+    async fn read(&self, subject: &barid_log::Subject) -> Vec<(u64, Bytes)> {
+        let mut next = Position(1);
+        let mut all = Vec::new();
+        loop {
+            let batch = self.log.read(subject, next, ReadLimit::default()).await.unwrap();
+            all.extend(batch.entries.iter().map(|entry| (entry.position.0, entry.record.clone())));
+            if batch.next <= next {
+                return all;
+            }
+            next = batch.next;
+        }
+    }
+
+    async fn die(&mut self, mut life: Life) {
+        life.alive.store(false, Ordering::SeqCst);
+        let stored = self.random.below(self.log.queued() as u64 + 1) as usize;
+        let gentle = self.random.percent(20);
+        if gentle {
+            life.alive.store(true, Ordering::SeqCst);
+            life.stop.send_replace(true);
+            while life.tasks.join_next().await.is_some() {}
+            life.alive.store(false, Ordering::SeqCst);
+            self.log.release(usize::MAX);
+        }
+        self.log = self.log.crash(stored);
+        life.tasks.abort_all();
+        life.releaser.abort();
+        while life.tasks.join_next().await.is_some() {}
+    }
+
+    /// Everything is well now: whatever is held is released until nothing is left but what people decided on.
+    async fn settle(&self, life: &mut Life) -> Result<(), String> {
+        for _ in 0..2_000 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if let Some(Ok(Err(error))) = life.tasks.try_join_next() {
+                return Err(error);
+            }
+            let mut open = 0;
+            for (name, commands) in &life.commands {
+                for (at, why) in self.parked(name).await {
+                    match why {
+                        Parked::Quarantined => act_on(commands, Act::Rerun(at)).await,
+                        Parked::Held => act_on(commands, Act::ReleaseDelivery(at)).await,
+                        _ => {}
+                    }
+                    open += 1;
+                }
+            }
+            if open == 0 && self.all_ended().await {
+                return Ok(());
+            }
+        }
+        let mut left = String::new();
+        for (name, _) in &life.commands {
+            left += &format!(" {name}: {:?}", self.parked(name).await);
+        }
+        Err(format!("never quiet:{left}"))
+    }
+
+    async fn all_ended(&self) -> bool {
+        self.read_outcomes().await;
+        let history = self.history.lock().unwrap();
+        let ended: std::collections::HashSet<(MessageUid, &Name)> =
+            history.outcomes.iter().map(|(_, uid, name, _, _)| (*uid, name)).collect();
+        history
+            .sent
+            .iter()
+            .filter(|sent| sent.acknowledged && sent.resend_of.is_none())
+            .all(|sent| self.destinations.iter().all(|name| ended.contains(&(sent.uid, name))))
+    }
+
+    async fn read_outcomes(&self) {
+        let mut outcomes = Vec::new();
+        for destination in &self.destinations {
+            for (_, bytes) in self.read(&subject::outcome(destination).unwrap()).await {
+                let record = OutcomeRecord::decode(bytes).unwrap();
+                let outcome = record.outcome.unwrap();
+                outcomes.push((record.id, record.uid, destination.clone(), record.run, outcome));
+            }
+        }
+        self.history.lock().unwrap().outcomes = outcomes;
+    }
+}
+
+async fn act_on(commands: &mpsc::Sender<Command>, act: Act) {
+    let (reply, done) = oneshot::channel();
+    let command = Command { actor: "someone".into(), reason: "test".into(), act, reply };
+    if commands.send(command).await.is_ok() {
+        drop(tokio::time::timeout(Duration::from_secs(1), done).await);
+    }
+}
+
+fn judge(_: &Outgoing, sent: &Attempt, _: u32, _: bool) -> Verdict {
+    let finding = || Finding::error(207, "", "test", "refused");
+    match sent {
+        Attempt::Failed(_) => Verdict::Retry { scope: Backoff::Destination, after: None },
+        Attempt::Unsendable(finding) => Verdict::Quarantine(finding.clone()),
+        Attempt::Answered(answered) => match &answered.class {
+            AnswerClass::Accepted => Verdict::Delivered,
+            AnswerClass::Rejected { code, .. } => match code.as_str() {
+                "hold" => Verdict::Hold(finding()),
+                "retry" => Verdict::Retry { scope: Backoff::Lane, after: None },
+                _ => Verdict::Quarantine(finding()),
+            },
+        },
+    }
+}
+
+/// A receiver with moods, the same for all its connections.
+#[derive(Clone)]
+struct Receiver {
+    destination: Name,
+    random: Random,
+    history: Arc<Mutex<History>>,
+    alive: Arc<AtomicBool>,
+    healed: Arc<AtomicBool>,
+}
+
+impl Receiver {
+    fn arrive(&self, out: &Outgoing) {
+        if self.alive.load(Ordering::SeqCst) {
+            self.history.lock().unwrap().arrivals.push(Arrival {
+                destination: self.destination.clone(),
+                id: out.id(),
+                uid: out.record.uid,
+                run: out.record.run,
+                marked: out.possible_duplicate,
+            });
+        }
+    }
+}
+
+impl Connector for Receiver {
+    fn open(&self) -> Box<dyn Connection> {
+        Box::new(self.clone())
+    }
+
+    fn status(&self) -> Status {
+        Status::default()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Vec<Met>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+impl Connection for Receiver {
+    fn send<'a>(&'a mut self, out: &'a Outgoing) -> BoxFuture<'a, Attempt> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(self.random.below(15))).await;
+            let mood = if self.healed.load(Ordering::SeqCst) { 99 } else { self.random.below(100) };
+            if mood < 4 {
+                return Attempt::Failed(TransportError::new(TransportKind::Connect, "down"));
+            }
+            self.arrive(out);
+            tokio::time::sleep(Duration::from_millis(self.random.below(15))).await;
+            if mood < 8 {
+                return Attempt::Failed(TransportError::after_write(TransportKind::Timeout, "no answer"));
+            }
+            let rejected = |code: &str| AnswerClass::Rejected { code: code.into(), error: String::new() };
+            let class = match mood {
+                8..=9 => rejected("hold"),
+                10..=14 => rejected("retry"),
+                15..=18 => rejected("quarantine"),
+                _ => AnswerClass::Accepted,
+            };
+            Attempt::Answered(Answered { class, status: None, text: String::new(), answer: Answer::default() })
+        })
+    }
+
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Routes every message to all destinations, unchanged.
+struct Everywhere(Vec<Name>);
+
+impl Call<ApplyInput, Applied> for Everywhere {
+    fn call(&self, batch: Vec<ApplyInput>) -> BoxFuture<'_, Vec<Result<Applied, StageError>>> {
+        let route = |input: &ApplyInput, name: &Name| RouteResult {
+            route: name.name().into(),
+            target: RouteTarget::Destination(name.clone()),
+            output: RouteOutput::Sent(vec![input.raw.clone()]),
+        };
+        let applied =
+            |input: ApplyInput| Ok(Applied::Routed(self.0.iter().map(|name| route(&input, name)).collect()));
+        Box::pin(std::future::ready(batch.into_iter().map(applied).collect()))
+    }
+}
+
+struct Plain;
+
+impl Programs for Plain {
+    fn load<'a>(&'a self, _: &'a Name, _: Revision) -> BoxFuture<'a, Result<Option<Program>, LogError>> {
+        let input = |record: &InRecord| {
+            ApplyInput::new(Arc::new(record.envelope.clone()), record.raw.clone(), Arc::default(), Arc::default())
+        };
+        let program = Program { duplicates: Some(Duration::from_secs(86_400)), input: Arc::new(input) };
+        Box::pin(std::future::ready(Ok(Some(program))))
+    }
+
+    fn current(&self, _: &Name) -> Option<Revision> {
+        Some(Revision::default())
+    }
+
+    fn answer<'a>(&'a self, _: Digest, _: AnswerRecord) -> BoxFuture<'a, Result<(), LogError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
