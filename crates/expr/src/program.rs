@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::address::Address;
 use crate::budget::Budget;
 use crate::check::{Checker, Needs, remedy_for};
 use crate::error::{EvalError, ExprError};
@@ -61,6 +62,16 @@ impl Program {
     pub fn constant(&self) -> Option<&str> {
         match &self.node.kind {
             NodeKind::Constant(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The place it reads, where it is the text of one field and nothing else.
+    #[must_use]
+    pub fn bare_field(&self) -> Option<Address> {
+        match &self.node.kind {
+            NodeKind::Field(path) => Some(Address::absolute(*path)),
+            NodeKind::Relative(address) => Some(*address),
             _ => None,
         }
     }

@@ -23,6 +23,9 @@ use crate::value::Value;
 /// Segments looked at for one step when a field is found.
 const SEGMENTS_A_STEP: usize = 64;
 
+/// How much slower regular expressions and case tables are than reading.
+pub(crate) const SLOW: usize = 4;
+
 /// One evaluation.
 pub(crate) struct Run<'v, 'b> {
     pub(crate) facts: &'v dyn Facts,
@@ -50,11 +53,11 @@ impl<'v, 'b> Run<'v, 'b> {
             NodeKind::Constant(value) => borrowed(value),
             NodeKind::Field(path) => {
                 self.reach(node)?;
-                Value::Text(self.facts.fields().text(path))
+                self.read(node, path)?
             }
             NodeKind::Relative(address) => {
                 let path = self.path(node, address)?;
-                Value::Text(self.facts.fields().text(&path))
+                self.read(node, &path)?
             }
             NodeKind::All(address) => self.all(node, address)?,
             NodeKind::Count(address) => {
@@ -93,6 +96,13 @@ impl<'v, 'b> Run<'v, 'b> {
         })
     }
 
+    /// The text of a field; a long one costs more.
+    fn read(&mut self, node: &Node, path: &Path) -> Out<'v> {
+        let text = self.facts.fields().text(path);
+        self.budget.take_bytes(text.len()).map_err(at(node))?;
+        Ok(Value::Text(text))
+    }
+
     /// Whether a node of type bool holds.
     pub(crate) fn test(&mut self, node: &'v Node) -> Result<bool, EvalError> {
         match self.eval(node)? {
@@ -123,7 +133,7 @@ impl<'v, 'b> Run<'v, 'b> {
             }
             NodeKind::Matches(subject, regex) => {
                 let text = self.eval(subject)?.into_text();
-                self.budget.take_bytes(text.len()).map_err(at(node))?;
+                self.budget.take_bytes(text.len().saturating_mul(SLOW)).map_err(at(node))?;
                 regex.is_match(&text)
             }
             NodeKind::Binary(op, left, right) => {
@@ -178,7 +188,7 @@ impl<'v, 'b> Run<'v, 'b> {
         let mut paid = Ok(());
         let budget = &mut *self.budget;
         self.facts.fields().visit(&path, &mut |text| {
-            paid = budget.take(1);
+            paid = budget.take(1).and_then(|()| budget.take_bytes(text.len()));
             items.push(Value::Text(text));
             paid.is_ok()
         });

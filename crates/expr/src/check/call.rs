@@ -144,7 +144,7 @@ fn no_function(name: &Name, method: bool, other: Option<&FunctionEntry>) -> Expr
     ExprError::at(at, format!("there is no function `{}`", name.text), remedy)
 }
 
-fn literal<'e>(expr: Option<&'e Expr>) -> (&'e str, usize) {
+fn literal(expr: Option<&Expr>) -> (&str, usize) {
     match expr.map(|expr| (&expr.kind, expr.span.start())) {
         Some((Kind::Text(text), at)) => (text, at),
         _ => ("", 0),

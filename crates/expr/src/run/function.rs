@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Out, Run, at, text};
+use super::{Out, Run, SLOW, at, text};
 use crate::date::{read_duration, read_timestamp, write_duration, write_timestamp};
 use crate::error::Failure;
 use crate::function::Function;
@@ -18,7 +18,7 @@ impl<'v> Run<'v, '_> {
         for (slot, arg) in values.iter_mut().zip(args) {
             let value = self.eval(arg)?;
             if let Value::Text(text) = &value {
-                self.budget.take_bytes(text.len()).map_err(at(node))?;
+                self.budget.take_bytes(text.len().saturating_mul(SLOW)).map_err(at(node))?;
             }
             *slot = Some(value);
         }
