@@ -28,7 +28,7 @@ pub enum Selection {
     /// These.
     Uids(Vec<MessageUid>),
     /// All that match, oldest first; `limit` and `cursor` of the query do not count here.
-    Query(MessageQuery),
+    Query(Box<MessageQuery>),
 }
 
 /// Under which revision a replayed message runs.
@@ -145,7 +145,7 @@ pub enum DeliverySelection {
         route: Option<String>,
     },
     /// All that match; `limit` and `cursor` of the query do not count here.
-    Query(ParkedQuery),
+    Query(Box<ParkedQuery>),
 }
 
 /// Runs quarantined deliveries again: the same message, run + 1.

@@ -1,0 +1,156 @@
+//! `barid rerun`, `discard`, `release` and `reload`: what a person decides about what waits for one.
+
+use barid_model::{Lane, Name};
+use barid_runtime::control::protocol::{
+    DiscardRequest, Done, HeldHead, LaneText, ReleaseRequest, ReloadRequest, RerunRequest,
+};
+use barid_runtime::{Exit, Failure};
+
+use super::context::{ByArgs, Context};
+use super::out::clean;
+use super::select::WaitingFilter;
+
+/// Most deliveries of one command where nothing says otherwise: a slip of the hand should not move a country's backlog.
+const LIMIT: u64 = 1_000;
+
+/// Options of `rerun`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rerun {
+    #[command(flatten)]
+    filter: WaitingFilter,
+    /// Most deliveries; where more match, nothing is done
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
+    limit: u64,
+    /// Say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// Options of `discard`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Discard {
+    #[command(flatten)]
+    filter: WaitingFilter,
+    /// Most deliveries; where more match, nothing is done
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
+    limit: u64,
+    /// Say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// Options of `release`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    /// The destination
+    destination: String,
+    /// Only this lane, as `messages --parked` names it; all held ones otherwise
+    #[arg(long)]
+    lane: Option<String>,
+    /// What becomes of the delivery the lane was held for
+    #[arg(long, value_enum, default_value = "retry")]
+    head: Head,
+    #[command(flatten)]
+    by: ByArgs,
+}
+
+/// What becomes of the delivery a lane was held for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Head {
+    /// It is sent again, then the rest
+    Retry,
+    /// It is set aside, the rest goes on
+    Quarantine,
+    /// It is given up, the rest goes on
+    Discard,
+}
+
+/// Options of `reload`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Reload {
+    /// Why; recorded with the command
+    #[arg(long, short = 'r', value_name = "TEXT", default_value = "reload by command")]
+    reason: String,
+    /// Who; recorded with the command [default: $BARID_ACTOR, else the user]
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+}
+
+/// Runs quarantined deliveries again.
+pub(super) async fn rerun(args: Rerun, context: &mut Context) -> Result<Exit, Failure> {
+    let select = args.filter.selection(context, Some("quarantined"))?;
+    let request = RerunRequest { by: args.by.by()?, select, limit: args.limit, dry_run: args.dry_run };
+    let done = context.engine().await?.rerun(request).await?;
+    report(&done, "run again", args.dry_run, context)
+}
+
+/// Gives deliveries up.
+pub(super) async fn discard(args: Discard, context: &mut Context) -> Result<Exit, Failure> {
+    let select = args.filter.selection(context, None)?;
+    let request = DiscardRequest { by: args.by.by()?, select, limit: args.limit, dry_run: args.dry_run };
+    let done = context.engine().await?.discard(request).await?;
+    report(&done, "discarded", args.dry_run, context)
+}
+
+/// Lets held lanes go on.
+pub(super) async fn release(args: Release, context: &mut Context) -> Result<Exit, Failure> {
+    let lane = match &args.lane {
+        None => None,
+        Some(text) => Some(LaneText(Lane::read(text).ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("{text:?} is no lane: 16 hexadecimal digits, as `barid messages --parked` shows"),
+            )
+        })?)),
+    };
+    let head = match args.head {
+        Head::Retry => HeldHead::Retry,
+        Head::Quarantine => HeldHead::Quarantine,
+        Head::Discard => HeldHead::Discard,
+    };
+    let request = ReleaseRequest { by: args.by.by()?, destination: Name::read(&args.destination), lane, head };
+    let done = context.engine().await?.release(request).await?;
+    report(&done, "released", false, context)
+}
+
+/// Has the documents read again.
+pub(super) async fn reload(args: Reload, context: &mut Context) -> Result<Exit, Failure> {
+    let by = ByArgs::of(args.reason, args.actor).by()?;
+    let reloaded = context.engine().await?.reload(ReloadRequest { by }).await?;
+    let out = &mut context.out;
+    if out.json() {
+        out.value(&reloaded)?;
+    } else {
+        out.line(format!("snapshot {} runs, {} documents changed", reloaded.snapshot, reloaded.changed.len()))?;
+        for document in &reloaded.changed {
+            out.line(format!("  {}", clean(document)))?;
+        }
+        for problem in &reloaded.problems {
+            out.line(format!("  {}", super::status::problem(problem)))?;
+        }
+    }
+    out.flush()?;
+    let wrong = reloaded.problems.iter().any(|problem| problem.severity == "error");
+    Ok(if wrong { Exit::Configuration } else { Exit::Ok })
+}
+
+/// Says how many were done, and which were not; [`Exit::Failure`] where some were not.
+pub(super) fn report(done: &Done, verb: &str, dry_run: bool, context: &mut Context) -> Result<Exit, Failure> {
+    let out = &mut context.out;
+    if out.json() {
+        out.value(done)?;
+    } else if dry_run {
+        out.line(format!("{} would be {verb}", done.matched))?;
+    } else {
+        out.line(format!("{} of {} {verb}", done.done, done.matched))?;
+        for missed in &done.missed {
+            out.line(format!("  not {}: {}", clean(&missed.id), clean(&missed.why)))?;
+        }
+    }
+    out.flush()?;
+    Ok(if done.missed.is_empty() { Exit::Ok } else { Exit::Failure })
+}

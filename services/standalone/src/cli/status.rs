@@ -1,0 +1,299 @@
+//! `barid status`: how an engine is. Whatever needs a person stands first and is said in words.
+
+use std::time::Duration;
+
+use barid_model::Timestamp;
+use barid_runtime::control::protocol::{
+    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus, ProblemView,
+    SenderStatus, Status,
+};
+use barid_runtime::{Exit, Failure, time};
+
+use super::context::Context;
+use super::out::{Out, clean};
+use super::table::{Align, Table};
+
+/// Certificates that expire sooner than this are a matter for today: a national authority needs weeks to issue one.
+const CERTIFICATE_WARNING: Duration = Duration::from_secs(30 * 86_400);
+
+/// Options of `status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Also list senders that have been silent and destinations where nothing waits
+    #[arg(long, short)]
+    all: bool,
+}
+
+/// Prints the status; [`Exit::Unreachable`] where the engine does not run or is not ready.
+pub(super) async fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let status = context.reader().await?.status().await?;
+    if context.out.json() {
+        context.out.value(&status)?;
+    } else {
+        print(&status, args.all, &mut context.out)?;
+    }
+    context.out.flush()?;
+    let ready = status.state == EngineState::Running && status.not_ready.is_empty();
+    Ok(if ready { Exit::Ok } else { Exit::Unreachable })
+}
+
+/// The status in tables.
+pub(super) fn print(status: &Status, all: bool, out: &mut Out) -> Result<(), Failure> {
+    head(status, out)?;
+    for warning in warnings(status) {
+        out.line(format!("! {}", clean(&warning)))?;
+    }
+    listeners(&status.listeners, out)?;
+    senders(&status.senders, status.now, all, out)?;
+    channels(&status.channels, out)?;
+    destinations(&status.destinations, status.now, out)?;
+    if status.router.waiting > 0 {
+        out.line(format!(
+            "\nnot yet routed: {}, the oldest {}",
+            status.router.waiting,
+            age(status.router.oldest, status.now)
+        ))?;
+    }
+    let storage = &status.storage;
+    out.line(format!(
+        "\ndisk: {} free of {} ({}), log {}, ledger {} and {} records behind",
+        bytes(storage.free_bytes),
+        bytes(storage.total_bytes),
+        clean(&storage.level),
+        bytes(storage.log_bytes),
+        bytes(storage.ledger_bytes),
+        storage.ledger_behind
+    ))
+}
+
+fn head(status: &Status, out: &mut Out) -> Result<(), Failure> {
+    let state = match status.state {
+        EngineState::Starting => "starting",
+        EngineState::Running => "running",
+        EngineState::Draining => "draining",
+        EngineState::Stopped => "not running",
+    };
+    let since = status
+        .started
+        .map(|at| format!(" since {} ({})", time::local(at), age(Some(at), status.now)))
+        .unwrap_or_default();
+    let pid = status.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    let admin = status.admin.as_ref().map(|admin| format!(", admin http://{admin}")).unwrap_or_default();
+    out.line(format!(
+        "barid {} {state}{since}{pid}, snapshot {}{admin}",
+        clean(&status.version),
+        status.snapshot.number
+    ))?;
+    out.line(format!("data {}", clean(&status.storage.directory.display().to_string())))
+}
+
+/// What needs a person.
+fn warnings(status: &Status) -> Vec<String> {
+    let mut all: Vec<String> =
+        status.not_ready.iter().map(|part| format!("not ready: {}: {}", part.part, part.why)).collect();
+    all.extend(status.snapshot.problems.iter().map(problem));
+    all.extend(
+        status
+            .listeners
+            .iter()
+            .filter_map(|l| l.error.as_ref().map(|error| format!("listener {}: {error}", l.name.short()))),
+    );
+    all.extend(status.senders.iter().filter_map(|sender| {
+        let silent = sender.silent.as_ref()?;
+        let (silence, every) =
+            (Duration::from_secs(silent.for_seconds), Duration::from_secs(silent.expected_every_seconds));
+        Some(format!("silent: {} for {}, expected every {}", sender.facility, time::human(silence), time::human(every)))
+    }));
+    all.extend(
+        status
+            .destinations
+            .iter()
+            .filter_map(|d| d.error.as_ref().map(|error| format!("destination {}: {error}", d.name.short()))),
+    );
+    let soon = status.now.plus(CERTIFICATE_WARNING);
+    all.extend(status.certificates.iter().filter(|c| c.expires <= soon).map(|c| {
+        let when = if c.expires <= status.now {
+            "expired".to_owned()
+        } else {
+            format!("expires in {}", time::human(c.expires.since(status.now)))
+        };
+        format!("certificate of {} ({}) {when}", c.owner, c.subject)
+    }));
+    if status.storage.level != "free" && !status.storage.level.is_empty() {
+        all.push(format!("disk space: {}: new messages are refused", status.storage.level));
+    }
+    if status.router.quarantined > 0 {
+        all.push(format!(
+            "{} messages set aside before routing: barid messages --parked --why quarantined",
+            status.router.quarantined
+        ));
+    }
+    all
+}
+
+fn listeners(listeners: &[ListenerStatus], out: &mut Out) -> Result<(), Failure> {
+    use Align::{Left, Right};
+    let mut table = Table::new(&[
+        ("LISTENER", Left),
+        ("KIND", Left),
+        ("ADDRESS", Left),
+        ("CONNECTIONS", Right),
+        ("ACCEPTED", Right),
+        ("REFUSED", Right),
+    ]);
+    for l in listeners {
+        table.row([
+            l.name.short(),
+            l.kind.clone(),
+            l.address.clone().unwrap_or_else(|| "-".into()),
+            format!("{}/{}", l.connections, l.connections_max),
+            l.accepted.to_string(),
+            l.refused.to_string(),
+        ]);
+    }
+    section(&table, out)
+}
+
+fn senders(senders: &[SenderStatus], now: Timestamp, all: bool, out: &mut Out) -> Result<(), Failure> {
+    use Align::{Left, Right};
+    let columns = [
+        ("SENDER", Left),
+        ("NAME", Left),
+        ("CONNECTIONS", Right),
+        ("ACCEPTED", Right),
+        ("REFUSED", Right),
+        ("LAST", Right),
+        ("", Left),
+    ];
+    let mut table = Table::new(&columns);
+    for s in
+        senders.iter().filter(|s| all || s.connections > 0 || s.last.is_some() || s.silent.is_some() || s.refused > 0)
+    {
+        table.row([
+            short(&s.facility),
+            s.display_name.clone().unwrap_or_default(),
+            s.connections.to_string(),
+            s.accepted.to_string(),
+            s.refused.to_string(),
+            age(s.last, now),
+            if s.silent.is_some() {
+                "silent"
+            } else if s.verified {
+                ""
+            } else {
+                "unknown"
+            }
+            .to_owned(),
+        ]);
+    }
+    section(&table, out)
+}
+
+fn channels(channels: &[ChannelStatus], out: &mut Out) -> Result<(), Failure> {
+    use Align::{Left, Right};
+    let mut table =
+        Table::new(&[("CHANNEL", Left), ("STATE", Left), ("ACCEPTED", Right), ("REVISION", Left), ("", Align::Free)]);
+    for c in channels {
+        let revision: String = c.revision.to_string().chars().take(12).collect();
+        table.row([c.name.short(), c.state.clone(), c.accepted.to_string(), revision, pause(c.pause.as_ref())]);
+    }
+    section(&table, out)
+}
+
+fn destinations(destinations: &[DestinationStatus], now: Timestamp, out: &mut Out) -> Result<(), Failure> {
+    use Align::{Left, Right};
+    let columns = [
+        ("DESTINATION", Left),
+        ("KIND", Left),
+        ("STATE", Left),
+        ("CONNECTIONS", Right),
+        ("WAITING", Right),
+        ("HEAD", Right),
+        ("PARKED", Right),
+        ("HELD LANES", Right),
+        ("QUARANTINED", Right),
+        ("DELIVERED", Right),
+        ("LAST", Right),
+        ("", Align::Free),
+    ];
+    let mut table = Table::new(&columns);
+    for d in destinations {
+        let state = match d.state {
+            DestinationState::Idle => "idle",
+            DestinationState::Sending => "sending",
+            DestinationState::BackingOff => "backing off",
+            DestinationState::Paused => "paused",
+            DestinationState::Draining => "draining",
+            DestinationState::Stopped => "-",
+        };
+        table.row([
+            d.name.short(),
+            d.kind.clone(),
+            state.to_owned(),
+            d.connections.to_string(),
+            d.waiting.to_string(),
+            age(d.oldest, now),
+            count(d.parked),
+            count(d.held_lanes),
+            count(d.quarantined),
+            d.delivered.to_string(),
+            age(d.last, now),
+            pause(d.pause.as_ref()),
+        ]);
+    }
+    section(&table, out)
+}
+
+fn section(table: &Table, out: &mut Out) -> Result<(), Failure> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    table.print(out, "")
+}
+
+fn pause(pause: Option<&PauseStatus>) -> String {
+    pause.map(|p| format!("paused by {} {}: {}", p.actor, time::local(p.at), p.reason)).unwrap_or_default()
+}
+
+/// A count that is worth a look: nothing is shown for none.
+fn count(count: u64) -> String {
+    if count == 0 { String::new() } else { count.to_string() }
+}
+
+/// How long ago; empty where never.
+pub(super) fn age(at: Option<Timestamp>, now: Timestamp) -> String {
+    at.map(|at| time::human(now.since(at))).unwrap_or_default()
+}
+
+/// A name without the default namespace.
+pub(super) fn short(name: &str) -> String {
+    name.strip_prefix("default/").unwrap_or(name).to_owned()
+}
+
+/// A problem of a document in one line.
+pub(super) fn problem(problem: &ProblemView) -> String {
+    let place = if problem.line > 0 { format!("{}:{}", problem.file, problem.line) } else { problem.file.clone() };
+    let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
+    let remedy = if problem.remedy.is_empty() { String::new() } else { format!(": {}", problem.remedy) };
+    clean(&format!("{place}: {}: {field}{}{remedy}", problem.severity, problem.text))
+}
+
+/// Bytes in the largest unit that leaves a whole number.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes;
+    let mut rest = 0;
+    for (place, unit) in UNITS.iter().enumerate() {
+        if value < 1024 || place + 1 == UNITS.len() {
+            return if value < 10 && place > 0 {
+                format!("{value}.{} {unit}", rest * 10 / 1024)
+            } else {
+                format!("{value} {unit}")
+            };
+        }
+        rest = value % 1024;
+        value /= 1024;
+    }
+    String::new()
+}
