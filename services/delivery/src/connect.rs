@@ -6,7 +6,7 @@
 //! closes the connection and is a transport failure. A connector decides neither order nor repetition: the owner of
 //! the destination does, by what [`Sent`] tells.
 
-mod acknowledgement;
+mod answers;
 mod dial;
 mod facts;
 pub mod file;
@@ -21,6 +21,7 @@ mod status;
 mod tls;
 mod verdict;
 
+pub use answers::Answers;
 pub use dial::Endpoint;
 pub use facts::Expression;
 pub use outgoing::Outgoing;

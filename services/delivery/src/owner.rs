@@ -167,6 +167,9 @@ impl Owner {
         let (mut plans, mut paused) = (self.options.plan.clone(), self.options.paused.clone());
         let mut commit_at = Instant::now() + COMMIT_EVERY;
         let mut deadline = None;
+        if *stop.borrow_and_update() {
+            return Ok(());
+        }
         loop {
             self.step().await?;
             if self.stopping && self.is_idle() || deadline.is_some_and(|at| Instant::now() >= at) {
@@ -176,7 +179,7 @@ impl Owner {
             let reads = !self.stopping && self.window.has_room() && self.parking.lanes() < crate::parking::PARKED_LANES_MAX;
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop), if !self.stopping => {
+                _ = stop.changed(), if !self.stopping => {
                     self.stopping = true;
                     deadline = Some(Instant::now() + DRAIN);
                 }

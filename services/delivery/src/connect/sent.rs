@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use barid_model::record::Answer;
 use barid_model::{ErrorClass, Finding};
+use bytes::Bytes;
 
 /// What became of one attempt.
 #[derive(Debug, Clone)]
@@ -26,10 +27,29 @@ pub struct Answered {
     pub class: AnswerClass,
     /// HTTP status, where the receiver speaks HTTP.
     pub status: Option<u16>,
+    /// MSA-1 of its acknowledgement; empty where it sent none.
+    pub code: String,
+    /// The first table 0357 code it names, such as `207`; empty where it names none.
+    pub error: String,
     /// The receiver's own words (MSA-3, ERR-8 or the HTTP reason), for rules only: it may hold patient data.
     pub text: String,
     /// Code and bytes as they are recorded.
     pub answer: Answer,
+}
+
+impl Answered {
+    /// An acceptance without an HL7 acknowledgement, recorded under this code.
+    #[must_use]
+    pub fn accepted(code: &str, bytes: Bytes) -> Self {
+        Self {
+            class: AnswerClass::Accepted,
+            status: None,
+            code: String::new(),
+            error: String::new(),
+            text: String::new(),
+            answer: Answer { code: code.to_owned(), bytes: bytes.into() },
+        }
+    }
 }
 
 impl fmt::Debug for Answered {
@@ -48,12 +68,7 @@ pub enum AnswerClass {
     /// AA, CA, 2xx, written.
     Accepted,
     /// AE, AR, CE, CR, 3xx, 4xx.
-    Rejected {
-        /// `AE`, `AR`, `CE`, `CR` or the HTTP status.
-        code: String,
-        /// The first table 0357 code it names, such as `207`; empty where it names none.
-        error: String,
-    },
+    Rejected,
     /// The receiver says that it cannot take anything now: HTTP 401, 407, 408, 425, 429 and 5xx. As good as a
     /// transport failure, but an answer that rules can judge.
     Unavailable {

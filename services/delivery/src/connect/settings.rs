@@ -35,3 +35,17 @@ pub enum MllpRelease {
     One,
     Two,
 }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerThen {
+    Delivered,
+    Retry,
+    Quarantine,
+    Hold,
+}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnReject {
+    #[default]
+    Quarantine,
+    Hold,
+    Retry,
+}

@@ -7,6 +7,12 @@ use barid_model::record::{ANSWER_BYTES_MAX, Answer, AnswerRecord, Record as _};
 use barid_model::{Digest, Payload};
 use barid_pipeline::subject;
 
+/// The answer as people need it: its beginning.
+pub(super) fn cut(answer: Answer) -> Answer {
+    let bytes = answer.bytes.slice(..answer.bytes.len().min(ANSWER_BYTES_MAX));
+    Answer { bytes: Payload::new(bytes), ..answer }
+}
+
 /// Writes the answer for a waiting sender, over an older one of a sending that was rejected.
 ///
 /// # Errors

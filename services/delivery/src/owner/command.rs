@@ -151,7 +151,7 @@ impl Owner {
     }
 
     /// What stands at this position of PARK and has not ended.
-    async fn parked_at(&self, position: u64) -> Result<Option<Box<ParkRecord>>, OwnerError> {
+    async fn parked_at(&mut self, position: u64) -> Result<Option<Box<ParkRecord>>, OwnerError> {
         if self.parking.has_ended(position) {
             return Ok(None);
         }

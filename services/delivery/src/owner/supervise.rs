@@ -39,7 +39,7 @@ pub async fn supervise(
         tracing::warn!(destination = %options.destination, %error, "delivery starts again from its commit");
         tokio::select! {
             () = tokio::time::sleep(RESTART_AFTER) => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            _ = stop.changed() => return Ok(()),
         }
     }
 }

@@ -3,9 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use barid_model::record::Answer;
-
-use crate::connect::{AnswerClass, Answered, TransportError, TransportKind};
+use crate::connect::{Answered, TransportError, TransportKind};
 
 /// A file that is there for good.
 #[derive(Debug)]
@@ -21,8 +19,7 @@ pub(super) struct Written {
 pub(super) fn accepted(written: &Written) -> Answered {
     let code = if written.is_new { "written" } else { "present" };
     let bytes = format!("{} ({} bytes)", written.path.display(), written.bytes).into_bytes();
-    let answer = Answer { code: code.to_owned(), bytes: bytes::Bytes::from(bytes).into() };
-    Answered { class: AnswerClass::Accepted, status: None, text: String::new(), answer }
+    Answered::accepted(code, bytes.into())
 }
 
 /// Every failure of a disk may pass: somebody makes room, mounts the share, sets the permissions.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::FileSettings;
 use super::answer::{self, Written};
 use super::name;
-use crate::connect::facts::DeliveryFacts;
+use crate::connect::facts::Seen;
 use crate::connect::probe::Met;
 use crate::connect::{Connection, Outgoing, Sent, TransportError, TransportKind};
 
@@ -59,7 +59,7 @@ impl Slot {
 
     fn job(&self, out: &Outgoing) -> Result<Job, Finding> {
         let wrong = |text: String| Finding::error(207, "", "file.name", text);
-        let text = self.settings.name.text(&DeliveryFacts::of(&out.record)).map_err(wrong)?;
+        let text = self.settings.name.text(&Seen::of(&out.record, self.settings.name.uses_message())).map_err(wrong)?;
         let relative = name::relative(&text).ok_or_else(|| wrong("the name expression gave an empty text".to_owned()))?;
         let id = out.id().to_string();
         let temporary = format!(".tmp-{id}-{}", self.number);

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use barid_hl7::Header;
-use barid_model::record::Answer;
+use barid_hl7::ack::{self, Acknowledgement};
 use bytes::Bytes;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use crate::connect::acknowledgement::Acknowledgement;
 use crate::connect::mllp::kept;
 use crate::connect::{AnswerClass, Answered, Outgoing, Sent, TransportError, TransportKind};
 
@@ -31,42 +30,35 @@ impl Received {
             let text = "the answer is larger than a message may be, and a sender waits for it whole";
             return Sent::Failed(TransportError::after_write(TransportKind::Garbled, text));
         }
-        let ack = self.body.starts_with(b"MSH").then(|| Acknowledgement::read(&self.body).ok()).flatten();
+        let ack = self.body.starts_with(b"MSH").then(|| ack::read(self.body.clone()).ok()).flatten();
         let names_it = ack.as_ref().is_some_and(|ack| ack.control_id == Header::read(&out.record.payload).control_id());
         if ack.as_ref().is_some_and(|ack| !ack.control_id.is_empty()) && !names_it && self.status.is_success() {
             let text = "the acknowledgement's MSA-2 names another message than the one sent";
             return Sent::Failed(TransportError::after_write(TransportKind::Mismatch, text));
         }
         let class = self.class(ack.as_ref(), names_it);
-        let (code, text) = match ack {
-            Some(ack) => (ack.code.word().to_owned(), ack.text),
-            None => (self.status.as_str().to_owned(), self.status.canonical_reason().unwrap_or("").to_owned()),
+        let answered = match ack {
+            Some(ack) => Answered::of_acknowledgement(&ack, out.is_awaited()),
+            None => Answered {
+                text: self.status.canonical_reason().unwrap_or("").to_owned(),
+                ..Answered::accepted(self.status.as_str(), kept(self.body, out.is_awaited()))
+            },
         };
-        let answer = Answer { code, bytes: kept(self.body, out.is_awaited()).into() };
-        Sent::Answered(Answered { class, status: Some(self.status.as_u16()), text, answer })
+        Sent::Answered(Answered { class, status: Some(self.status.as_u16()), ..answered })
     }
 
     fn class(&self, ack: Option<&Acknowledgement>, names_it: bool) -> AnswerClass {
-        let refusal = ack.filter(|ack| !ack.code.accepts());
+        let refusal = ack.filter(|ack| !ack.code.is_positive());
         if says_not_now(self.status) {
             // A receiver that answers 500 with a reason against this very message will never take it.
-            return match refusal {
-                Some(ack) if self.status == StatusCode::INTERNAL_SERVER_ERROR && names_it && ack.error != INTERNAL => {
-                    rejected(ack)
-                }
-                _ => AnswerClass::Unavailable { retry_after: self.retry_after },
-            };
+            let is_final = self.status == StatusCode::INTERNAL_SERVER_ERROR && names_it;
+            let is_reasoned = refusal.is_some_and(|ack| ack.error_codes.iter().any(|code| code != INTERNAL));
+            if !(is_final && is_reasoned) {
+                return AnswerClass::Unavailable { retry_after: self.retry_after };
+            }
         }
-        match refusal {
-            Some(ack) => rejected(ack),
-            None if self.status.is_success() => AnswerClass::Accepted,
-            None => AnswerClass::Rejected { code: self.status.as_str().to_owned(), error: String::new() },
-        }
+        if refusal.is_none() && self.status.is_success() { AnswerClass::Accepted } else { AnswerClass::Rejected }
     }
-}
-
-fn rejected(ack: &Acknowledgement) -> AnswerClass {
-    AnswerClass::Rejected { code: ack.code.word().to_owned(), error: ack.error.clone() }
 }
 
 /// Whether a status is about the moment or our credentials and not about the message.

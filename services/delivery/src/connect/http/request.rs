@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use super::{HttpSettings, HttpSettingsError, POSSIBLE_DUPLICATE_HEADER};
-use crate::connect::facts::{DeliveryFacts, Expression};
+use crate::connect::facts::{Expression, Seen};
 use crate::connect::secret::Secrets;
 use crate::connect::{Outgoing, Sent, TransportError, TransportKind};
 
@@ -81,10 +81,10 @@ impl Template {
         if self.computed.is_empty() {
             return Ok(());
         }
-        let facts = DeliveryFacts::of(&out.record);
+        let seen = Seen::of(&out.record, self.computed.iter().any(|(_, value)| value.uses_message()));
         for (name, expression) in &self.computed {
             let wrong = |text: String| Finding::error(207, "", "http.headers", format!("header {name}: {text}"));
-            let value = expression.text(&facts).map_err(&wrong)?;
+            let value = expression.text(&seen).map_err(&wrong)?;
             if value.is_empty() {
                 continue;
             }

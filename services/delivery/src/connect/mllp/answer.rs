@@ -1,70 +1,78 @@
 //! What a frame from the receiver means for the message that was sent: its acknowledgement, or nobody's.
 
+use barid_hl7::ack::{self, AckCode, Acknowledgement};
 use barid_model::record::{ANSWER_BYTES_MAX, Answer};
 use bytes::Bytes;
 
-use crate::connect::acknowledgement::{Acknowledgement, Code};
 use crate::connect::{AnswerClass, Answered, TransportError, TransportKind};
 
 /// An acknowledgement that is certainly the message's.
-pub(super) struct Judged {
-    code: Option<Code>,
-    error: String,
-    text: String,
-    bytes: Bytes,
+pub(super) enum Judged {
+    /// HL7.
+    Acknowledgement(Acknowledgement),
+    /// A release 2 commit block.
+    CommitBlock,
 }
 
 impl Judged {
     /// The frame as the acknowledgement of the message with this control id.
     pub(super) fn of(frame: Bytes, control_id: &Bytes) -> Result<Self, TransportError> {
-        let ack = Acknowledgement::read(&frame).map_err(|error| {
-            TransportError::after_write(TransportKind::Garbled, format!("the answer is no acknowledgement: {error}"))
-        })?;
+        let ack = ack::read(frame)
+            .map_err(|error| TransportError::after_write(TransportKind::Garbled, error.to_string()))?;
         if ack.control_id != control_id {
             let text = "the answer's MSA-2 names another message than the one sent";
             return Err(TransportError::after_write(TransportKind::Mismatch, text));
         }
-        Ok(Self { code: Some(ack.code), error: ack.error, text: ack.text, bytes: frame })
-    }
-
-    /// A release 2 commit block as the answer.
-    pub(super) fn commit_block() -> Self {
-        Self { code: None, error: String::new(), text: String::new(), bytes: Bytes::new() }
+        Ok(Self::Acknowledgement(ack))
     }
 
     /// Whether it speaks of safe storage only (CA, CE, CR), so that an application acknowledgement may follow.
     pub(super) fn is_commit(&self) -> bool {
-        matches!(self.code, Some(Code::CommitAccept | Code::CommitError | Code::CommitReject))
+        matches!(self, Self::Acknowledgement(ack) if ack.code.is_commit())
     }
 
     pub(super) fn is_accepted(&self) -> bool {
-        self.code.is_none_or(Code::accepts)
+        !matches!(self, Self::Acknowledgement(ack) if !ack.code.is_positive())
     }
 
     /// As it is told and recorded; cut unless a sender waits for it.
     pub(super) fn record(self, whole: bool) -> Answered {
-        let code = self.code.map_or("commit", Code::word).to_owned();
-        let class = if self.code.is_none_or(Code::accepts) {
-            AnswerClass::Accepted
-        } else {
-            AnswerClass::Rejected { code: code.clone(), error: self.error }
-        };
-        Answered { class, status: None, text: self.text, answer: Answer { code, bytes: kept(self.bytes, whole).into() } }
+        match self {
+            Self::CommitBlock => Answered::accepted("commit", Bytes::new()),
+            Self::Acknowledgement(ack) => {
+                let class = if ack.code.is_positive() { AnswerClass::Accepted } else { AnswerClass::Rejected };
+                Answered { class, ..Answered::of_acknowledgement(&ack, whole) }
+            }
+        }
+    }
+}
+
+impl Answered {
+    /// What an acknowledgement says. Its class here is accepted; the caller knows what it is.
+    pub(in crate::connect) fn of_acknowledgement(ack: &Acknowledgement, whole: bool) -> Self {
+        let code = ack.code.as_str().to_owned();
+        Self {
+            class: AnswerClass::Accepted,
+            status: None,
+            code: code.clone(),
+            error: ack.error_codes.first().cloned().unwrap_or_default(),
+            text: ack.text(),
+            answer: Answer { code, bytes: kept(ack.message.raw().clone(), whole).into() },
+        }
     }
 }
 
 /// MSA-2 of a frame that is an application acknowledgement.
 pub(super) fn application_answer_to(frame: &Bytes) -> Option<Bytes> {
-    let ack = Acknowledgement::read(frame).ok()?;
-    let of_application = matches!(ack.code, Code::ApplicationAccept | Code::ApplicationError | Code::ApplicationReject);
-    of_application.then_some(ack.control_id)
+    let ack = ack::read(frame.clone()).ok()?;
+    matches!(ack.code, AckCode::AA | AckCode::AE | AckCode::AR).then_some(ack.control_id)
 }
 
 /// The bytes that are kept of an answer. Small ones are copied, so that they do not keep the read buffer alive.
 pub(in crate::connect) fn kept(bytes: Bytes, whole: bool) -> Bytes {
     match bytes.get(..ANSWER_BYTES_MAX) {
-        Some(cut) if !whole && bytes.len() > ANSWER_BYTES_MAX => Bytes::copy_from_slice(cut),
-        _ if bytes.len() <= ANSWER_BYTES_MAX => Bytes::copy_from_slice(&bytes),
-        _ => bytes,
+        None => Bytes::copy_from_slice(&bytes),
+        Some(cut) if !whole => Bytes::copy_from_slice(cut),
+        Some(_) => bytes,
     }
 }

@@ -240,7 +240,7 @@ impl Live {
                         return Err(TransportError::new(TransportKind::Busy, "the receiver could not store the message"));
                     }
                     if self.shared.awaits == Await::Commit {
-                        return Ok(Judged::commit_block());
+                        return Ok(Judged::CommitBlock);
                     }
                     committed = true;
                 }
