@@ -179,6 +179,11 @@ pub enum Purpose {
     Delivery,
 }
 
+impl Purpose {
+    /// All of them, in the order in which they are refused.
+    pub const ALL: [Self; 3] = [Self::Intake, Self::Routing, Self::Delivery];
+}
+
 /// What was fixed when the log was made, and never changes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {

@@ -1,7 +1,7 @@
 //! The durable log: custody of messages moves over it.
 //!
 //! One trait, [`Log`], with records in order per [`Subject`] and small keyed state ([`Key`]) beside them, both by compare-and-set. Implementations here:
-//! [`memory`] (tests and simulation: crashes, a full log and unknown results on command) and `disk` (one process, segment files, group commit). The mesh's
+//! [`memory`] (tests and simulation: crashes, a full log and unknown results on command) and [`disk`] (one process, segment files, group commit). The mesh's
 //! log over JetStream is another crate; all of them pass the suite in [`contract`].
 //!
 //! To the log a record is opaque bytes: the envelope, its versions and its meaning belong to those who write and read it. [`Writer`] and [`Reader`] hold
@@ -10,6 +10,7 @@
 mod api;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod disk;
 mod error;
 pub mod memory;
 mod name;

@@ -39,6 +39,11 @@ impl Subject {
         Ok(Self(name.as_ref().into()))
     }
 
+    /// A name that was checked before it was stored (or is internal, and made so that no checked name equals it).
+    pub(crate) fn stored(name: &str) -> Self {
+        Self(name.into())
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -68,6 +73,11 @@ impl Key {
     pub fn new(name: impl AsRef<str>) -> Result<Self, LogError> {
         check(name.as_ref())?;
         Ok(Self(name.as_ref().into()))
+    }
+
+    /// A name that was checked before it was stored (or is internal, and made so that no checked name equals it).
+    pub(crate) fn stored(name: &str) -> Self {
+        Self(name.into())
     }
 
     /// The name.
