@@ -272,8 +272,8 @@ impl Checker<'_> {
             _ if elsewhere => {
                 format!("it is not known {}, where there are {}", self.scope.place.words(), known.join(", "))
             }
+            _ if Path::parse(name).is_ok() => format!("put text in quotes; for a field write msg['{name}']"),
             Some(near) => format!("did you mean {near}?"),
-            None if Path::parse(name).is_ok() => format!("for a field write msg['{name}']"),
             None => format!("put text in quotes; known names are {}", known.join(", ")),
         };
         ExprError::at(at, format!("`{name}` is not known"), remedy)

@@ -98,7 +98,7 @@ impl Checker<'_> {
         let Kind::Name(name) = &variable.kind else {
             return Err(ExprError::at(at, "a name for the item is missing", "as in list.exists(x, x == 'A')"));
         };
-        if self.is_taken(name) || self.is_local(name) {
+        if self.is_taken(name) {
             return Err(ExprError::at(
                 at,
                 format!("`{name}` is already the name of something else"),

@@ -28,14 +28,7 @@ impl Lexer<'_> {
             match self.peek() {
                 None => return Err(open(start, quote)),
                 Some('\n' | '\r') if quote.len() == 1 => return Err(open(start, quote)),
-                Some('\\') if raw => {
-                    // A backslash keeps a quote from ending raw text, and both stay.
-                    self.push(&mut text);
-                    if self.peek().is_some() {
-                        self.push(&mut text);
-                    }
-                }
-                Some('\\') => text.push(self.escape()?),
+                Some('\\') if !raw => text.push(self.escape()?),
                 Some(_) => self.push(&mut text),
             }
         }
