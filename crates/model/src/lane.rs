@@ -62,7 +62,7 @@ impl fmt::Debug for Lane {
 /// The lanes of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Lanes {
-    /// No order is asked for.
+    /// No order is asked for: it waits for nothing, not even a barrier, and nothing waits for it.
     #[default]
     None,
     /// It waits for all of these, and they for it; 1 to [`LANES_MAX`], sorted, no two alike.

@@ -300,6 +300,8 @@ pub enum ParkEvent {
     Parked(Box<ParkRecord>),
     /// The delivery parked at this position waits no more.
     Ended(u64),
+    /// The delivery parked at this position came back, was refused, and now its lanes wait for a person.
+    Held(u64),
 }
 
 /// REFUSED: a message that was not accepted, kept apart up to a bound so that a person can see why.

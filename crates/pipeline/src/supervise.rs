@@ -59,9 +59,11 @@ const fn cause(error: &RouterError) -> Option<&LogError> {
 
 async fn wait_for_space(options: &Options, stop: &mut watch::Receiver<bool>) {
     let mut space = options.log.space();
-    tokio::select! {
-        _ = space.wait_for(|level| level.allows(Purpose::Routing)) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+    while !space.borrow_and_update().allows(Purpose::Routing) {
+        tokio::select! {
+            changed = space.changed() => if changed.is_err() { return },
+            _ = stop.changed() => return,
+        }
     }
     // A group that failed before the level moved: not again at once.
     tokio::time::sleep(RESTART_AFTER).await;

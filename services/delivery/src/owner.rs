@@ -249,9 +249,12 @@ impl Owner {
         Timestamp::from_micros(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX))
     }
 
-    fn wake_at(&self, commit_at: Instant, deadline: Option<Instant>) -> Instant {
+    fn wake_at(&mut self, commit_at: Instant, deadline: Option<Instant>) -> Instant {
         let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
         let timers = [self.window.next_timer(), self.circuit.opens_at()];
+        if !self.stopping && self.window.has_room() && self.parking.wants().is_some() {
+            return Instant::now();
+        }
         let next = timers.into_iter().flatten().map(at).chain(deadline).min();
         next.map_or(commit_at, |next| next.min(commit_at))
     }

@@ -14,7 +14,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use barid_model::record::{OutRecord, Parked};
@@ -79,6 +79,10 @@ pub struct Parking {
     scan: Option<Scan>,
     /// Records that stand in PARK and have not ended, by why.
     waiting: HashMap<Parked, u64>,
+    /// Records that were parked for another reason and hold their lanes by now.
+    held_later: HashSet<u64>,
+    /// Records without a lane that stand in PARK and are not set aside.
+    loose: BTreeSet<u64>,
     /// Held records without a lane that a person released.
     freed: HashSet<u64>,
     /// All held records without a lane up to here are released.
@@ -95,7 +99,7 @@ impl Parking {
         let facility = || self.queues.contains_key(&Queue::Facility(Arc::clone(&record.facility)));
         match &record.lanes {
             Lanes::Barrier => self.facilities.contains_key(&record.facility),
-            Lanes::None => facility(),
+            Lanes::None => false,
             Lanes::Of(lanes) => {
                 lanes.iter().any(|lane| self.queues.contains_key(&Queue::Lane(*lane))) || facility()
             }
@@ -156,6 +160,9 @@ impl Parking {
             return;
         }
         let mut drains = true;
+        if record.lanes == Lanes::None {
+            self.loose.insert(position);
+        }
         for queue in queues(record) {
             if let Some(park) = self.queues.get_mut(&queue) {
                 if park.low == 0 {
@@ -182,8 +189,10 @@ impl Parking {
         }
         self.ended.insert(position);
         self.freed.remove(&position);
+        self.loose.remove(&position);
         let was_in_window = self.admitted.remove(position);
-        if let Some(waiting) = self.waiting.get_mut(&why) {
+        let counted = if self.held_later.remove(&position) { Parked::Held } else { why };
+        if let Some(waiting) = self.waiting.get_mut(&counted) {
             *waiting = waiting.saturating_sub(1);
         }
         if why == Parked::Quarantined {
@@ -236,13 +245,30 @@ impl Parking {
         }
     }
 
-    /// The lanes of this record, which stands in PARK, wait for a person.
-    pub fn hold(&mut self, delivery: &OutRecord) {
+    /// The lanes of this record, which stands in PARK, wait for a person from now on.
+    pub fn hold(&mut self, position: u64, why: Parked, delivery: &OutRecord) {
+        if why != Parked::Held && self.held_later.insert(position) {
+            self.recount(why, Parked::Held);
+        }
+        self.freed.remove(&position);
         for queue in queues(delivery) {
             if let Some(park) = self.queues.get_mut(&queue) {
                 park.mode = Mode::Held;
             }
         }
+    }
+
+    fn recount(&mut self, from: Parked, to: Parked) {
+        if let Some(waiting) = self.waiting.get_mut(&from) {
+            *waiting = waiting.saturating_sub(1);
+        }
+        *self.waiting.entry(to).or_default() += 1;
+    }
+
+    /// Why the record at this position waits, where it was parked for `why`.
+    #[must_use]
+    pub fn why(&self, position: u64, why: Parked) -> Parked {
+        if self.held_later.contains(&position) { Parked::Held } else { why }
     }
 
     /// A person released a lane, or all where none is named. Returns how many were held.
@@ -274,10 +300,8 @@ impl Parking {
             park.mode = Mode::Draining;
             from = Some(from.map_or(park.low, |first| first.min(park.low)));
         }
-        // Records without a lane are in no queue.
-        if self.waiting(Parked::Paused) > 0 {
-            let first = self.ended.first_missing();
-            from = Some(from.map_or(first, |from| from.min(first)));
+        if let Some(first) = self.loose.first() {
+            from = Some(from.map_or(*first, |from| from.min(*first)));
         }
         if let Some(from) = from {
             self.rescan(from);

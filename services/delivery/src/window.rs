@@ -284,8 +284,8 @@ pub(crate) fn shares_lane(a: &OutRecord, b: &OutRecord) -> bool {
     use barid_model::Lanes::{Barrier, None, Of};
     let same_facility = Arc::ptr_eq(&a.facility, &b.facility) || a.facility == b.facility;
     match (&a.lanes, &b.lanes) {
-        (Barrier, _) | (_, Barrier) => same_facility,
         (None, _) | (_, None) => false,
+        (Barrier, _) | (_, Barrier) => same_facility,
         (Of(a), Of(b)) => a.iter().any(|lane| b.contains(lane)),
     }
 }

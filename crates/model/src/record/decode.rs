@@ -292,7 +292,8 @@ impl Record for ParkEvent {
     fn encode(&self) -> Bytes {
         match self {
             Self::Parked(record) => encode::park(record),
-            Self::Ended(position) => encode::park_ended(*position),
+            Self::Ended(position) => encode::park_change(Some(*position), None),
+            Self::Held(position) => encode::park_change(None, Some(*position)),
         }
     }
 
@@ -301,6 +302,9 @@ impl Record for ParkEvent {
         version(wire.version)?;
         if let Some(position) = wire.ended {
             return Ok(Self::Ended(position));
+        }
+        if let Some(position) = wire.held {
+            return Ok(Self::Held(position));
         }
         Ok(Self::Parked(Box::new(ParkRecord {
             why: match wire.why {

@@ -246,13 +246,14 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
         answer: record.answer.as_ref().map(answer),
         delivery: Some(out(&record.delivery)),
         ended: None,
+        held: None,
     }
     .encode_to_vec()
     .into()
 }
 
-pub(super) fn park_ended(position: u64) -> Bytes {
-    wire::Park { version: RECORD_VERSION, ended: Some(position), ..wire::Park::default() }.encode_to_vec().into()
+pub(super) fn park_change(ended: Option<u64>, held: Option<u64>) -> Bytes {
+    wire::Park { version: RECORD_VERSION, ended, held, ..wire::Park::default() }.encode_to_vec().into()
 }
 
 pub(super) fn refused(record: &RefusedRecord) -> Bytes {

@@ -69,7 +69,7 @@ fn a_record_reads_back_as_it_was_written() {
         answer: Some(Answer { code: "AE".into(), bytes: Payload::default() }),
         delivery: out,
     };
-    for event in [ParkEvent::Parked(Box::new(park)), ParkEvent::Ended(12)] {
+    for event in [ParkEvent::Parked(Box::new(park)), ParkEvent::Ended(12), ParkEvent::Held(7)] {
         assert_eq!(ParkEvent::decode(event.encode()).unwrap(), event);
     }
 }

@@ -288,6 +288,9 @@ pub(super) struct Park {
     /// Set where this only says that the delivery parked at that position waits no more.
     #[prost(uint64, optional, tag = "10")]
     pub ended: Option<u64>,
+    /// Set where this only says that the delivery parked at that position waits for a person now.
+    #[prost(uint64, optional, tag = "11")]
+    pub held: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -6,35 +6,35 @@ use barid_model::{DeliveryId, Lanes, MessageUid, Name, Outcome};
 
 /// One message as its sender knows it.
 #[derive(Debug, Clone)]
-pub struct Sent {
-    pub uid: MessageUid,
-    pub facility: String,
-    pub lanes: Lanes,
+pub(super) struct Sent {
+    pub(super) uid: MessageUid,
+    pub(super) facility: String,
+    pub(super) lanes: Lanes,
     /// Place in IN: the order its partition saw.
-    pub place: Option<(u16, u64)>,
+    pub(super) place: Option<(u16, u64)>,
     /// A resend of this message.
-    pub resend_of: Option<MessageUid>,
+    pub(super) resend_of: Option<MessageUid>,
     /// Acknowledged.
-    pub acknowledged: bool,
+    pub(super) acknowledged: bool,
 }
 
-/// One arrival at a receiver.
+/// One arrival at a receiver that it does not refuse: it has the message, whether or not its answer comes through.
 #[derive(Debug, Clone)]
-pub struct Arrival {
-    pub destination: Name,
-    pub id: DeliveryId,
-    pub uid: MessageUid,
-    pub run: u32,
-    pub marked: bool,
+pub(super) struct Arrival {
+    pub(super) destination: Name,
+    pub(super) id: DeliveryId,
+    pub(super) uid: MessageUid,
+    pub(super) run: u32,
+    pub(super) marked: bool,
 }
 
 /// Everything that happened.
 #[derive(Debug, Default)]
-pub struct History {
-    pub sent: Vec<Sent>,
-    pub arrivals: Vec<Arrival>,
+pub(super) struct History {
+    pub(super) sent: Vec<Sent>,
+    pub(super) arrivals: Vec<Arrival>,
     /// Terminal outcomes as the log tells them, in order.
-    pub outcomes: Vec<(DeliveryId, MessageUid, Name, u32, Outcome)>,
+    pub(super) outcomes: Vec<(DeliveryId, MessageUid, Name, u32, Outcome)>,
 }
 
 fn share(a: &Sent, b: &Sent) -> bool {
@@ -42,15 +42,15 @@ fn share(a: &Sent, b: &Sent) -> bool {
         return false;
     }
     match (&a.lanes, &b.lanes) {
+        (Lanes::None, _) | (_, Lanes::None) => false,
         (Lanes::Barrier, _) | (_, Lanes::Barrier) => true,
         (Lanes::Of(a), Lanes::Of(b)) => a.iter().any(|lane| b.contains(lane)),
-        _ => false,
     }
 }
 
 impl History {
     /// Judges the history once everything is quiet.
-    pub fn judge(&self, destinations: &[Name]) -> Result<(), String> {
+    pub(super) fn judge(&self, destinations: &[Name]) -> Result<(), String> {
         let mut first: HashMap<(&Name, MessageUid), (usize, u32)> = HashMap::new();
         let mut seen: HashSet<DeliveryId> = HashSet::new();
         for (at, arrival) in self.arrivals.iter().enumerate() {

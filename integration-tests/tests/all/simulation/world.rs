@@ -21,7 +21,7 @@ use barid_model::record::{
 use barid_model::stage::{Call, StageError};
 use barid_model::{
     Cause, Clock, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType, MessageUid,
-    Name, Partition, Partitions, Payload, Revision, Timestamp,
+    Name, Partitions, Payload, Revision, Timestamp,
 };
 use barid_pipeline::{Handle, Intake, Program, Programs, router, subject, supervise};
 use barid_transform::{Applied, ApplyInput, RouteOutput, RouteResult, RouteTarget};
@@ -38,7 +38,7 @@ const FACILITIES: [&str; 3] = ["default/a", "default/b", "default/c"];
 const LIVES: u64 = 5;
 const MESSAGES_A_LIFE: u64 = 40;
 
-pub struct World {
+pub(super) struct World {
     random: Random,
     log: MemoryLog,
     history: Arc<Mutex<History>>,
@@ -59,7 +59,7 @@ struct Life {
 }
 
 impl World {
-    pub fn new(random: Random) -> Self {
+    pub(super) fn new(random: Random) -> Self {
         Self {
             random,
             log: MemoryLog::new(u32::from(PARTITIONS.count())),
@@ -260,6 +260,9 @@ impl World {
         for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
             match ParkEvent::decode(bytes).unwrap() {
                 ParkEvent::Parked(record) => open.push((position, record.why)),
+                ParkEvent::Held(held) => {
+                    open.iter_mut().filter(|(position, _)| *position == held).for_each(|(_, why)| *why = Parked::Held);
+                }
                 ParkEvent::Ended(ended) => open.retain(|(position, _)| *position != ended),
             }
         }
@@ -342,7 +345,7 @@ impl World {
         for destination in &self.destinations {
             for (_, bytes) in self.read(&subject::outcome(destination).unwrap()).await {
                 let record = OutcomeRecord::decode(bytes).unwrap();
-                let outcome = record.outcome.unwrap();
+                let Some(outcome) = record.outcome else { continue };
                 outcomes.push((record.id, record.uid, destination.clone(), record.run, outcome));
             }
         }
@@ -365,7 +368,8 @@ fn judge(_: &Outgoing, sent: &Attempt, _: u32, _: bool) -> Verdict {
         Attempt::Unsendable(finding) => Verdict::Quarantine(finding.clone()),
         Attempt::Answered(answered) => match &answered.class {
             AnswerClass::Accepted => Verdict::Delivered,
-            AnswerClass::Rejected { code, .. } => match code.as_str() {
+            AnswerClass::Unavailable { .. } => Verdict::Retry { scope: Backoff::Lane, after: None },
+            AnswerClass::Rejected => match answered.code.as_str() {
                 "hold" => Verdict::Hold(finding()),
                 "retry" => Verdict::Retry { scope: Backoff::Lane, after: None },
                 _ => Verdict::Quarantine(finding()),
@@ -420,19 +424,21 @@ impl Connection for Receiver {
             if mood < 4 {
                 return Attempt::Failed(TransportError::new(TransportKind::Connect, "down"));
             }
-            self.arrive(out);
+            if !(8..=18).contains(&mood) {
+                self.arrive(out);
+            }
             tokio::time::sleep(Duration::from_millis(self.random.below(15))).await;
             if mood < 8 {
                 return Attempt::Failed(TransportError::after_write(TransportKind::Timeout, "no answer"));
             }
-            let rejected = |code: &str| AnswerClass::Rejected { code: code.into(), error: String::new() };
-            let class = match mood {
-                8..=9 => rejected("hold"),
-                10..=14 => rejected("retry"),
-                15..=18 => rejected("quarantine"),
-                _ => AnswerClass::Accepted,
+            let (class, code) = match mood {
+                8..=9 => (AnswerClass::Rejected, "hold"),
+                10..=14 => (AnswerClass::Rejected, "retry"),
+                15..=18 => (AnswerClass::Rejected, "quarantine"),
+                _ => (AnswerClass::Accepted, "AA"),
             };
-            Attempt::Answered(Answered { class, status: None, text: String::new(), answer: Answer::default() })
+            let (code, text, error) = (code.to_owned(), String::new(), String::new());
+            Attempt::Answered(Answered { class, code, error, status: None, text, answer: Answer::default() })
         })
     }
 

@@ -100,7 +100,7 @@ impl Owner {
 
     /// The lane of a held head that is taken away goes on.
     fn go_on(&mut self, at: u64, record: &ParkRecord) {
-        if record.why == Parked::Held {
+        if self.parking.why(at, record.why) == Parked::Held {
             self.parking.release_delivery(at, &record.delivery);
         }
     }
@@ -161,7 +161,7 @@ impl Owner {
         let Some(entry) = entry else { return Ok(None) };
         match ParkEvent::decode(entry.record) {
             Ok(ParkEvent::Parked(record)) => Ok(Some(record)),
-            Ok(ParkEvent::Ended(_)) => Ok(None),
+            Ok(ParkEvent::Ended(_) | ParkEvent::Held(_)) => Ok(None),
             Err(source) => Err(OwnerError::Record { subject: park.to_string(), position, source }),
         }
     }

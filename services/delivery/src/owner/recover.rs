@@ -84,11 +84,19 @@ impl Recovered {
                     }
                     parking.end_marker(entry.position.0);
                 }
+                ParkEvent::Held(position) => {
+                    if let Some((why, delivery)) = open.get(&position) {
+                        parking.hold(position, *why, delivery);
+                    }
+                    parking.end_marker(entry.position.0);
+                }
             }
             Ok(())
         })
         .await?;
         self.parked = options.log.bounds(&park).await?.last.0;
+        // Channels may have been resumed since; those that are not close their lanes again.
+        parking.resume();
         Ok(())
     }
 
@@ -116,7 +124,9 @@ impl Recovered {
                 lanes.iter().all(|lane| self.lanes.get(lane).copied().unwrap_or(0) < bound)
             }
         };
-        self.facilities.insert(Arc::clone(&record.facility));
+        if record.lanes != Lanes::None {
+            self.facilities.insert(Arc::clone(&record.facility));
+        }
         for lane in record.lanes.as_slice() {
             *self.lanes.entry(*lane).or_default() += 1;
         }

@@ -79,7 +79,7 @@ impl Owner {
             })?;
             match event {
                 ParkEvent::Parked(record) => self.unpark(position, *record),
-                ParkEvent::Ended(_) => self.parking.passed(position + 1),
+                ParkEvent::Ended(_) | ParkEvent::Held(_) => self.parking.passed(position + 1),
             }
         }
         self.parking.passed(batch.next.0.max(from + 1));
@@ -121,8 +121,9 @@ impl Owner {
                 self.write_park(id, why, findings, None, None);
             }
             Place::Park(position) => {
-                if why == Parked::Held {
-                    self.parking.hold(&record);
+                if let (Parked::Held, Some(parked_for)) = (why, entry.why) {
+                    self.parking.hold(position, parked_for, &record);
+                    self.write_held(id, position, findings);
                 }
                 self.window.withdraw(id);
                 self.parking.withdrawn(position, &record);

@@ -79,6 +79,8 @@ pub(super) enum Landed {
     Ended(EntryId, Outcome, u64),
     /// It stands in PARK.
     Parked { entry: Option<EntryId>, position: u64, why: Parked, record: Arc<OutRecord>, outcome: u64 },
+    /// A record of PARK that only tells of another.
+    Marker(u64),
     /// A record of PARK waits no more.
     Unparked { position: u64, marker: u64, why: Parked, record: Arc<OutRecord> },
 }
@@ -132,6 +134,15 @@ impl Owner {
         self.parking.reserve(&record.delivery, record.why);
         let event = ParkEvent::Parked(Box::new(record));
         self.writing.parks.push(ParkWrite { event, entry: None, outcome, ends: None });
+    }
+
+    /// What came back from PARK holds its lanes now: PARK says so for the next start, OUTCOME for people.
+    pub(super) fn write_held(&mut self, id: EntryId, position: u64, findings: Vec<Finding>) {
+        let ending = Ending { findings, ..Ending::of(Outcome::Quarantined) };
+        let record = self.outcome_record(id, ending).map(|record| OutcomeRecord { outcome: None, ..record });
+        self.writing.others.extend(record);
+        let event = ParkEvent::Held(position);
+        self.writing.parks.push(ParkWrite { event, entry: None, outcome: None, ends: None });
     }
 
     /// What stands at a position of PARK ends by a person's word.
@@ -223,6 +234,7 @@ impl Owner {
                         outcomes.push((write.entry, OutcomeRecord { park: Some(position), ..outcome }));
                     }
                 }
+                ParkEvent::Held(_) => landed.push(Landed::Marker(position)),
                 ParkEvent::Ended(ended) => {
                     if let Some((why, record)) = write.ends {
                         landed.push(Landed::Unparked { position: ended, marker: position, why, record });
@@ -270,6 +282,7 @@ impl Owner {
                         self.options.shared.ended(Outcome::Quarantined, entry.record.received, self.options.clock.now());
                     }
                 }
+                Landed::Marker(position) => self.parking.end_marker(position),
                 Landed::Unparked { position, marker, why, record } => {
                     self.parking.end(position, why, &record);
                     self.parking.end_marker(marker);

@@ -57,9 +57,8 @@ impl Parking {
     fn pass(&self, from: u64) -> Scan {
         let draining = self.queues.values().filter(|park| park.mode == Mode::Draining);
         let until = draining.map(|park| park.last).max().unwrap_or(0);
-        // Records without a lane are in no queue, so whoever asks for them has the pass go to the end.
-        let whole = !self.freed.is_empty() || self.freed_up_to >= from || self.waiting(Parked::Paused) > 0;
-        let until = if whole { self.end } else { until };
+        // Records without a lane are in no queue.
+        let until = until.max(self.loose.last().copied().unwrap_or(0));
         Scan { start: from, next: from, until: until.max(from.min(self.end)), ..Scan::default() }
     }
 
@@ -80,7 +79,7 @@ impl Parking {
         let all = queues(&record.delivery);
         let facility = &record.delivery.facility;
         let free = !all.is_empty()
-            || record.why != Parked::Held
+            || self.why(position, record.why) != Parked::Held
             || position <= self.freed_up_to
             || self.freed.contains(&position);
         if paused {
@@ -90,7 +89,7 @@ impl Parking {
                 }
             }
         }
-        let mut open = free && !paused && !scan.closed.contains(&Queue::Facility(Arc::clone(facility)));
+        let mut open = free && !paused && (all.is_empty() || self.is_past_barriers(facility, position, &mut scan));
         for queue in &all {
             open &= !scan.closed.contains(queue) && self.may_drain(queue, &mut scan);
         }
@@ -105,7 +104,7 @@ impl Parking {
                     park.low = park.low.max(position + 1);
                 }
             }
-        } else {
+        } else if !all.is_empty() {
             scan.closed_facilities.insert(Arc::clone(facility));
             scan.closed.extend(all);
         }
@@ -121,6 +120,20 @@ impl Parking {
             scan.again = Some(scan.again.map_or(park.low, |again| again.min(park.low)));
         }
         park.mode == Mode::Draining && park.in_window < PER_LANE_IN_WINDOW && !behind
+    }
+
+    /// Whether no barrier of the facility that stands before this position still waits in PARK.
+    fn is_past_barriers(&self, facility: &Arc<str>, position: u64, scan: &mut Scan) -> bool {
+        let barrier = Queue::Facility(Arc::clone(facility));
+        if scan.closed.contains(&barrier) {
+            return false;
+        }
+        let Some(park) = self.queues.get(&barrier).filter(|park| park.remaining > park.in_window) else { return true };
+        if park.low != 0 && park.low < scan.start && park.low < position {
+            scan.again = Some(scan.again.map_or(park.low, |again| again.min(park.low)));
+            return false;
+        }
+        true
     }
 
     fn began_before(&self, facility: &Arc<str>, scan: &mut Scan) -> bool {

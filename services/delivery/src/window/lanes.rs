@@ -1,4 +1,5 @@
-//! Who waits for whom: a queue for each lane, and the barriers of each facility.
+//! Who waits for whom: a queue for each lane, and the barriers of each facility. A message that asks for no order waits
+//! for nobody, and nobody for it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -52,6 +53,9 @@ impl LaneQueues {
 
     /// Puts an entry at the end of its lanes.
     pub(super) fn push(&mut self, id: EntryId, record: &OutRecord) {
+        if record.lanes == Lanes::None {
+            return;
+        }
         for lane in record.lanes.as_slice() {
             self.lanes.entry(*lane).or_default().push_back(id);
         }
@@ -64,6 +68,9 @@ impl LaneQueues {
 
     /// Whether nothing before it has to be finished first.
     pub(super) fn is_head(&self, id: EntryId, record: &OutRecord) -> bool {
+        if record.lanes == Lanes::None {
+            return true;
+        }
         let Some(facility) = self.facilities.get(&record.facility) else { return true };
         if record.lanes == Lanes::Barrier {
             return facility.members.first() == Some(&id);
