@@ -55,6 +55,20 @@ pub enum CharsetError {
     Unknown,
 }
 
+/// Letters and digits of the longest name known, and some more.
+const LONGEST_NAME: usize = 24;
+
+/// The letters and digits of a name in upper case, as many as a known name can have.
+fn plain<'a>(name: &str, buffer: &'a mut [u8; LONGEST_NAME]) -> &'a str {
+    let mut length = 0;
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    for (slot, byte) in buffer.iter_mut().zip(letters) {
+        *slot = byte.to_ascii_uppercase();
+        length += 1;
+    }
+    buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
 /// What to do with characters that the target set lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnmappable {
@@ -88,9 +102,9 @@ impl Charset {
 
     /// Reads a name of table 0211 or one of the synonyms seen in messages; case, spaces and punctuation are ignored.
     pub fn from_name(name: &str) -> Result<Self, CharsetError> {
-        let plain: String =
-            name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).take(24).collect();
-        match plain.as_str() {
+        let mut buffer = [0; LONGEST_NAME];
+        let plain = plain(name, &mut buffer);
+        match plain {
             "ASCII" | "USASCII" | "ISOIR6" | "ISO646" | "ISO646US" | "ANSIX341968" => Ok(Self::Ascii),
             "UTF8" | "UNICODEUTF8" | "UNICODE" | "ISOIR192" => Ok(Self::Utf8),
             "WINDOWS1252" | "CP1252" | "ANSI" => Ok(Self::Windows1252),
@@ -100,7 +114,7 @@ impl Charset {
             }
             "ISOIR14" | "ISOIR87" | "ISOIR159" | "GB180302000" | "GB18030" | "KSX1001" | "BIG5" | "CNS116431992"
             | "JISX0202" | "JAS2020" => Err(CharsetError::Unsupported),
-            _ => Self::iso_part(&plain).ok_or(CharsetError::Unknown),
+            _ => Self::iso_part(plain).ok_or(CharsetError::Unknown),
         }
     }
 
@@ -184,7 +198,9 @@ impl Charset {
         match (self, table::of(self)) {
             (Self::Utf8, _) => std::str::from_utf8(bytes).is_ok(),
             (_, None) => bytes.is_ascii(),
-            (_, Some(upper)) => bytes.is_ascii() || bytes.iter().all(|&b| b < 0x80 || upper.char(b).is_some()),
+            (_, Some(upper)) => {
+                upper.complete() || bytes.is_ascii() || bytes.iter().all(|&b| b < 0x80 || upper.char(b).is_some())
+            }
         }
     }
 

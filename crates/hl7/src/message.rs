@@ -144,7 +144,8 @@ impl Message {
             return;
         }
         let full = findings.len() + MOST_ESCAPE_FINDINGS;
-        for (path, value) in self.segments().skip(1).flat_map(|segment| self.fields_with_paths(segment)) {
+        let concerned = self.segments().skip(1).filter(|segment| memchr::memchr(escape, segment.line).is_some());
+        for (path, value) in concerned.flat_map(|segment| self.fields_with_paths(segment)) {
             if memchr::memchr(escape, value.raw()).is_none() {
                 continue;
             }

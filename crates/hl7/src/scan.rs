@@ -5,6 +5,9 @@
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
+/// CR and LF are two of the eight bytes that these bits have in common; the others are rare, and looked at twice.
+const LINE_END_MASK: u64 = 0xF8F8_F8F8_F8F8_F8F8;
+const LINE_END: u8 = 0x08;
 const BLOCK: usize = 64;
 
 /// Calls `hit` with the offset of each field separator, CR and LF, in order, until it returns an error.
@@ -18,11 +21,16 @@ pub(crate) fn scan<E>(bytes: &[u8], field: u8, mut hit: impl FnMut(usize, u8) ->
     }
     let start = blocks.len() * BLOCK;
     for (i, &byte) in tail.iter().enumerate() {
-        if byte == field || byte == b'\r' || byte == b'\n' {
+        if matters(byte, field) {
             hit(start + i, byte)?;
         }
     }
     Ok(())
+}
+
+#[inline(always)]
+fn matters(byte: u8, field: u8) -> bool {
+    byte == field || byte == b'\r' || byte == b'\n'
 }
 
 #[inline(always)]
@@ -35,21 +43,31 @@ fn words<E>(
     let (words, _) = block.as_chunks::<8>();
     for (i, bytes) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*bytes);
-        let mut found = equal(word, field) | equal(word, b'\r') | equal(word, b'\n');
+        let mut found = candidates(word, field);
         while found != 0 {
             let at = (found.trailing_zeros() / 8) as usize;
-            hit(start + i * 8 + at, (word >> (at * 8)) as u8)?;
+            let byte = (word >> (at * 8)) as u8;
+            if matters(byte, field) {
+                hit(start + i * 8 + at, byte)?;
+            }
             found &= found - 1;
         }
     }
     Ok(())
 }
 
-/// The high bit of each byte of `word` that equals `byte`, exactly.
+/// The high bit of each byte that may matter; none that does is missing.
 #[inline(always)]
-fn equal(word: u64, byte: u8) -> u64 {
-    let x = word ^ (LOW * u64::from(byte));
-    !(((x & !HIGH) + !HIGH) | x) & HIGH
+fn candidates(word: u64, field: u8) -> u64 {
+    let separators = zeros(word ^ (LOW * u64::from(field)));
+    let line_ends = zeros((word & LINE_END_MASK) ^ (LOW * u64::from(LINE_END)));
+    (separators | line_ends) & HIGH
+}
+
+/// The high bit of each byte that is zero, and perhaps of some above one.
+#[inline(always)]
+fn zeros(x: u64) -> u64 {
+    x.wrapping_sub(LOW) & !x
 }
 
 #[cfg(test)]

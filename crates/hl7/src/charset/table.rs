@@ -10,17 +10,29 @@ use encoding_rs::Encoding;
 use super::Charset;
 
 /// The characters of bytes 0x80 to 0xFF, all of the basic plane; 0 where the set has none.
-pub(super) struct Upper([u16; 128]);
+pub(super) struct Upper {
+    units: [u16; 128],
+    complete: bool,
+}
 
 impl Upper {
+    fn new(units: [u16; 128]) -> Self {
+        Self { units, complete: units.iter().all(|&unit| unit != 0) }
+    }
+
+    /// Whether every byte has a character.
+    pub(super) fn complete(&self) -> bool {
+        self.complete
+    }
+
     pub(super) fn char(&self, byte: u8) -> Option<char> {
-        let unit = *self.0.get(usize::from(byte.checked_sub(0x80)?))?;
+        let unit = *self.units.get(usize::from(byte.checked_sub(0x80)?))?;
         if unit == 0 { None } else { char::from_u32(u32::from(unit)) }
     }
 
     pub(super) fn byte(&self, c: char) -> Option<u8> {
         let unit = u16::try_from(u32::from(c)).ok().filter(|unit| *unit >= 0x80)?;
-        let at = self.0.iter().position(|&other| other == unit)?;
+        let at = self.units.iter().position(|&other| other == unit)?;
         u8::try_from(at + 0x80).ok()
     }
 }
@@ -51,7 +63,7 @@ pub(super) fn of(charset: Charset) -> Option<&'static Upper> {
 }
 
 fn from_web(encoding: &'static Encoding) -> Upper {
-    Upper(std::array::from_fn(|i| {
+    Upper::new(std::array::from_fn(|i| {
         let byte = [u8::try_from(i + 0x80).unwrap_or(0)];
         let text = encoding.decode_without_bom_handling_and_without_replacement(&byte);
         let c = text.and_then(|text| text.chars().next());
@@ -61,7 +73,7 @@ fn from_web(encoding: &'static Encoding) -> Upper {
 
 /// 8859/1 is Unicode's own first page; 8859/9 differs in six Turkish letters.
 fn latin(turkish: bool) -> Upper {
-    Upper(std::array::from_fn(|i| {
+    Upper::new(std::array::from_fn(|i| {
         let byte = u16::try_from(i + 0x80).unwrap_or(0);
         match byte {
             0xD0 if turkish => 0x011E,
