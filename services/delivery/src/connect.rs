@@ -19,6 +19,8 @@ mod sent;
 pub mod settings;
 mod status;
 mod tls;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use answers::Answers;
