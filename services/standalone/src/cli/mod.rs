@@ -15,6 +15,7 @@ mod replay;
 mod resend;
 mod run;
 mod select;
+mod send;
 mod show;
 mod status;
 mod table;
@@ -57,6 +58,8 @@ struct Cli {
 enum Verb {
     /// Run the engine with the documents of a directory
     Run(run::Args),
+    /// Send messages from files to a listener; with a rate and connections, a load test
+    Send(send::Args),
     /// Say how a running engine is: connections, queues, silent senders, certificates, disk
     Status(status::Args),
     /// Find messages: accepted, refused, or waiting for a person
@@ -127,6 +130,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
 async fn dispatch(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(args) => run::run(args, context).await,
+        Verb::Send(args) => send::run(args, context).await,
         Verb::Status(args) => status::run(&args, context).await,
         Verb::Messages(args) => messages::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,

@@ -112,6 +112,11 @@ pub(super) fn note(text: &str) {
     drop(writeln!(io::stderr(), "{text}"));
 }
 
+/// Writes over the last line of standard error: progress on a terminal. Empty text clears it.
+pub(super) fn progress(text: &str) {
+    drop(write!(io::stderr(), "\r\x1b[K{text}"));
+}
+
 /// Text without anything that drives a terminal: control characters show as `·`, marks that turn the writing direction go.
 pub(super) fn clean(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -13,8 +13,8 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::out::{Out, clean};
-use super::resend::read_message;
 use super::table::{Align, Table};
+use crate::file::read_message;
 
 /// Kinds whose documents can be explained, as the command line and as the documents write them.
 const KINDS: [(&str, &str); 3] = [("channel", "Channel"), ("destination", "Destination"), ("listener", "Listener")];
