@@ -76,6 +76,19 @@ pub fn unescape<'a>(raw: &'a [u8], delimiters: &Delimiters, charset: Charset, fo
     }
 }
 
+/// Length in characters as the standard counts (2.6.1): what stands between two escape characters counts, they do not.
+pub(crate) fn length(raw: &[u8], delimiters: &Delimiters, charset: Charset) -> usize {
+    let Some(escape) = delimiters.escape else { return charset.decode(raw).chars().count() };
+    let mut length = 0;
+    walk(raw, escape, |piece| {
+        length += match piece {
+            Piece::Plain(bytes) | Piece::Lone(bytes) => charset.decode(bytes).chars().count(),
+            Piece::Sequence(_, whole) => whole.len() - 2,
+        };
+    });
+    length
+}
+
 /// What is odd about the escape characters of a value.
 pub(crate) fn issues(raw: &[u8], delimiters: &Delimiters, mut report: impl FnMut(Issue)) {
     let Some(escape) = delimiters.escape else { return };

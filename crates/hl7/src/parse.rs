@@ -138,10 +138,11 @@ pub(crate) fn resolve_charset(header: &Header, raw: &[u8], fallback: Charset) ->
             ("charset.unknown", error_code::TABLE_VALUE, "MSH-18 is no character set of table 0211")
         }
     };
-    let utf8 = named != Ok(Charset::Utf8) && std::str::from_utf8(raw).is_ok();
     let charset = match named {
         Err(_) if raw.is_ascii() => Charset::Ascii,
-        _ if utf8 => Charset::Utf8,
+        // Some characters are UTF-8 and some bytes are not: another set would garble what is right.
+        Ok(Charset::Utf8) if raw.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) => Charset::Utf8,
+        _ if std::str::from_utf8(raw).is_ok() => Charset::Utf8,
         _ => fallback,
     };
     let text = format!("{text}; read as {}", charset.hl7_name());

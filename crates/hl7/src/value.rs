@@ -103,6 +103,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Length in characters as limits count it: characters and not bytes, escape characters themselves not counted.
+    pub fn length(&self) -> usize {
+        escape::length(self.raw, &self.context.delimiters, self.context.charset)
+    }
+
     /// Whether it has no parts below.
     pub fn is_primitive(&self) -> bool {
         let d = &self.context.delimiters;

@@ -1,6 +1,6 @@
 //! Edits of values: set, delete, copy, move. Each touches one place in one segment, or with `[*]` every place there is.
 
-use super::place::{Extent, NoDelimiter, Place, fits, level, place};
+use super::place::{Extent, NoDelimiter, Place, fits, is_whole_field, level, place};
 use super::{Draft, EditError};
 use crate::segment::{Segment, Source};
 use crate::value::Level;
@@ -69,6 +69,10 @@ impl Draft<'_> {
             let remedy = "copying from each segment needs `[*]` on the same segment of the target";
             return Err(EditError::Unsuitable { path: *from, remedy });
         }
+        if from.repetition() == Index::All && from.component().is_some() {
+            let remedy = "name one repetition to copy a part of, as in `PID-3[1].1`";
+            return Err(EditError::Unsuitable { path: *from, remedy });
+        }
         let mut done = 0;
         if from_all {
             for n in (1u32..).take(self.count(&Path::of_segment(to.segment()))) {
@@ -83,11 +87,15 @@ impl Draft<'_> {
 
     /// Copies, then deletes the source.
     pub fn move_value(&mut self, from: &Path, to: &Path) -> Result<usize, EditError> {
-        let done = self.copy(from, to)?;
-        if from != to {
-            self.delete(from)?;
+        if overlap(from, to) {
+            return Err(EditError::Unsuitable { path: *to, remedy: "the target is the source or a part of it" });
         }
-        Ok(done)
+        let before = self.clone();
+        let done = self.copy(from, to).and_then(|done| self.delete(from).map(|_| done));
+        if done.is_err() {
+            *self = before;
+        }
+        done
     }
 
     fn copy_one(&mut self, from: &Path, to: &Path) -> Result<usize, EditError> {
@@ -166,7 +174,19 @@ impl Draft<'_> {
         self.replace(at, line)
     }
 
+    /// Empties a part of each repetition, or what else the path names in one segment.
     fn delete_in(&mut self, at: usize, path: &Path) -> Result<bool, EditError> {
+        if path.repetition() != Index::All || path.component().is_none() {
+            return self.delete_one(at, path);
+        }
+        let mut done = false;
+        for n in (1..).take(self.repetitions(at, path)) {
+            done |= self.delete_one(at, &path.with_repetition(Index::At(n)))?;
+        }
+        Ok(done)
+    }
+
+    fn delete_one(&mut self, at: usize, path: &Path) -> Result<bool, EditError> {
         self.check_field(path)?;
         let Some(segment) = self.nth(at) else { return Ok(false) };
         let mut found = place(&segment, path, Extent::Field).map_err(|NoDelimiter| EditError::NoDelimiter(*path))?;
@@ -206,6 +226,18 @@ impl Draft<'_> {
         self.context.charset = charset;
         Ok(())
     }
+}
+
+/// Whether one place is the other or holds it.
+fn overlap(a: &Path, b: &Path) -> bool {
+    let same = |a: Option<u16>, b: Option<u16>| a.is_none() || b.is_none() || a == b;
+    let index = |a: Index, b: Index| a.number().is_none() || b.number().is_none() || a.number() == b.number();
+    a.segment() == b.segment()
+        && a.field() == b.field()
+        && index(a.occurrence(), b.occurrence())
+        && (is_whole_field(a) || is_whole_field(b) || index(a.repetition(), b.repetition()))
+        && same(a.component(), b.component())
+        && same(a.subcomponent(), b.subcomponent())
 }
 
 /// The line with bytes in a place.

@@ -118,6 +118,7 @@ fn delete_takes_a_field_a_repetition_a_part_or_segments() {
     assert_eq!(delete("PID|1\rNTE|1\rNTE|2\rPV1|\r", "NTE"), "PID|1\rNTE|2\rPV1|\r");
     assert_eq!(delete("PID|1\rNTE|1\rNTE|2\rPV1|\r", "NTE[*]"), "PID|1\rPV1|\r");
     assert_eq!(delete("PID|1\r", "NTE[*]"), "PID|1\r");
+    assert_eq!(delete("PID|a^b~c^d~e\r", "PID-1[*].2"), "PID|a^~c^~e\r");
     assert_eq!(delete("OBX|1|a\rOBX|2|b\r", "OBX[*]-2"), "OBX|1|\rOBX|2|\r");
 }
 
@@ -140,6 +141,11 @@ fn a_copy_that_would_change_the_structure_is_refused() {
     let mut draft = Draft::new(&message);
     assert_eq!(draft.copy(&path("PID-1"), &path("PID-2.1")), Err(EditError::Structure(path("PID-2.1"))));
     assert!(matches!(draft.copy(&path("OBX[*]-1"), &path("PID-2")), Err(EditError::Unsuitable { .. })));
+    assert!(matches!(draft.copy(&path("PID-1[*].1"), &path("PID-2")), Err(EditError::Unsuitable { .. })));
+    for to in ["PID-1", "PID-1[1]", "PID-1.1", "PID-1[2].1"] {
+        assert!(matches!(draft.move_value(&path("PID-1"), &path(to)), Err(EditError::Unsuitable { .. })), "{to}");
+    }
+    assert!(draft.move_value(&path("PID-1"), &path("ZZZ-1")).is_err());
     assert!(!draft.is_edited());
 }
 

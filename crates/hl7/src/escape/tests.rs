@@ -98,6 +98,15 @@ fn e07_a_lone_escape_character_is_data() {
 }
 
 #[test]
+fn e08_length_counts_what_is_between_escape_characters_and_not_them() {
+    let message =
+        message("MSH|^~\\&|A||||||ADT^A08|1|P|2.5||||||UNICODE UTF-8\rPID|a\\F\\b|\\.br\\|\\X0D0A\\|C:\\x|محمد\r");
+    for (at, length) in [("PID-1", 3), ("PID-2", 3), ("PID-3", 5), ("PID-4", 4), ("PID-5", 4)] {
+        assert_eq!(message.get(&path(at)).expect("there").length(), length, "{at}");
+    }
+}
+
+#[test]
 fn e08_sequences_do_not_nest() {
     assert_eq!(read("\\H\\F\\"), "F\\");
     assert_eq!(read("\\E\\F\\E\\"), "\\F\\");

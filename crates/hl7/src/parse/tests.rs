@@ -288,6 +288,17 @@ fn c04_declared_utf8_with_other_bytes_falls_back_with_error_code_102() {
 }
 
 #[test]
+fn c04_one_bad_byte_does_not_garble_the_utf8_around_it() {
+    let raw = [ADT.as_bytes(), b"NTE|1||\xFF\r"].concat();
+    let parsed = parsed(&raw);
+    assert_eq!(rules(&parsed.findings), ["charset.invalid"]);
+    assert_eq!(parsed.message.text(&path("PID-5[2].2")), "محمد");
+    assert_eq!(parsed.message.text(&path("NTE-3")), "\u{FFFD}");
+    let error = transcode(&parsed.message, Charset::Windows1256, OnUnmappable::Fail, SegmentEnds::Cr);
+    assert!(matches!(error, Err(EditError::Undecodable { .. })));
+}
+
+#[test]
 fn c04_bytes_that_a_single_byte_set_lacks_are_found() {
     let parsed = parsed(b"MSH|^~\\&|A||||||ADT^A08|1|P|2.5||||||8859/6\rPID|||||\xD5\xFF\r");
     assert_eq!(rules(&parsed.findings), ["charset.invalid"]);
@@ -325,6 +336,14 @@ fn the_header_of_a_message_that_is_too_large_can_be_read() {
     let cut = Header::read(&Bytes::from_static(b"MSH|^~\\&|A|B"));
     assert_eq!((cut.sending_facility(), cut.control_id()), ("B".into(), &b""[..]));
     assert!(!Header::read(&Bytes::from_static(b"junk")).is_present());
+}
+
+#[test]
+fn c10_a_header_cut_inside_a_character_is_read_up_to_it() {
+    let raw = "MSH|^~\\&|A|Hô".as_bytes();
+    let cut = Header::read(&Bytes::copy_from_slice(&raw[..raw.len() - 1]));
+    assert_eq!(cut.sending_application(), "A");
+    assert!(cut.sending_facility().starts_with('H'));
 }
 
 #[test]

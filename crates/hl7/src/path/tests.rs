@@ -56,6 +56,13 @@ fn errors_name_the_place_and_the_remedy() {
 }
 
 #[test]
+fn c10_an_error_repeats_whole_characters_up_to_a_bound() {
+    let error = Path::parse(&format!("PID-{}", "é".repeat(200))).expect_err("no path");
+    assert_eq!(error.path.chars().count(), PathError::SHOWN);
+    assert!(error.path.ends_with('é'));
+}
+
+#[test]
 fn segment_ids_are_three_upper_case_characters() {
     assert!(SegmentId::new(*b"ZA1").is_some());
     for bad in [b"Za1", b"1AB", b"A-B"] {
