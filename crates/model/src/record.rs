@@ -252,6 +252,8 @@ pub struct ParkRecord {
     pub out: (Partition, u64),
     /// How often it had been tried.
     pub attempts: u32,
+    /// The destination may have it already.
+    pub possible_duplicate: bool,
     /// Why, in findings without data.
     pub findings: Vec<Finding>,
     /// What the destination said.
@@ -301,7 +303,12 @@ pub enum ParkEvent {
     /// The delivery parked at this position waits no more.
     Ended(u64),
     /// The delivery parked at this position came back, was refused, and now its lanes wait for a person.
-    Held(u64),
+    Held {
+        /// The position.
+        position: u64,
+        /// The destination may have it already.
+        possible_duplicate: bool,
+    },
 }
 
 /// REFUSED: a message that was not accepted, kept apart up to a bound so that a person can see why.

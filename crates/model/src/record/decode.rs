@@ -292,8 +292,8 @@ impl Record for ParkEvent {
     fn encode(&self) -> Bytes {
         match self {
             Self::Parked(record) => encode::park(record),
-            Self::Ended(position) => encode::park_change(Some(*position), None),
-            Self::Held(position) => encode::park_change(None, Some(*position)),
+            Self::Ended(position) => encode::park_ended(*position),
+            Self::Held { position, possible_duplicate } => encode::park_held(*position, *possible_duplicate),
         }
     }
 
@@ -304,7 +304,7 @@ impl Record for ParkEvent {
             return Ok(Self::Ended(position));
         }
         if let Some(position) = wire.held {
-            return Ok(Self::Held(position));
+            return Ok(Self::Held { position, possible_duplicate: wire.possible_duplicate });
         }
         Ok(Self::Parked(Box::new(ParkRecord {
             why: match wire.why {
@@ -319,6 +319,7 @@ impl Record for ParkEvent {
             at: Timestamp::from_micros(wire.at),
             out: (partition(wire.out_partition)?, wire.out_position),
             attempts: wire.attempts,
+            possible_duplicate: wire.possible_duplicate,
             findings: findings(wire.findings)?,
             answer: wire.answer.map(answer),
             delivery: out(wire.delivery.ok_or(RecordError::Field("delivery"))?)?,

@@ -247,13 +247,19 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
         delivery: Some(out(&record.delivery)),
         ended: None,
         held: None,
+        possible_duplicate: record.possible_duplicate,
     }
     .encode_to_vec()
     .into()
 }
 
-pub(super) fn park_change(ended: Option<u64>, held: Option<u64>) -> Bytes {
-    wire::Park { version: RECORD_VERSION, ended, held, ..wire::Park::default() }.encode_to_vec().into()
+pub(super) fn park_ended(position: u64) -> Bytes {
+    wire::Park { version: RECORD_VERSION, ended: Some(position), ..wire::Park::default() }.encode_to_vec().into()
+}
+
+pub(super) fn park_held(position: u64, possible_duplicate: bool) -> Bytes {
+    let held = Some(position);
+    wire::Park { version: RECORD_VERSION, held, possible_duplicate, ..wire::Park::default() }.encode_to_vec().into()
 }
 
 pub(super) fn refused(record: &RefusedRecord) -> Bytes {

@@ -65,11 +65,12 @@ fn a_record_reads_back_as_it_was_written() {
         at: Timestamp::from_millis(5),
         out: (Partition(3), 77),
         attempts: 4,
+        possible_duplicate: true,
         findings: vec![],
         answer: Some(Answer { code: "AE".into(), bytes: Payload::default() }),
         delivery: out,
     };
-    for event in [ParkEvent::Parked(Box::new(park)), ParkEvent::Ended(12), ParkEvent::Held(7)] {
+    for event in [ParkEvent::Parked(Box::new(park)), ParkEvent::Ended(12), ParkEvent::Held { position: 7, possible_duplicate: true }] {
         assert_eq!(ParkEvent::decode(event.encode()).unwrap(), event);
     }
 }

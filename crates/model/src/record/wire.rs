@@ -291,6 +291,8 @@ pub(super) struct Park {
     /// Set where this only says that the delivery parked at that position waits for a person now.
     #[prost(uint64, optional, tag = "11")]
     pub held: Option<u64>,
+    #[prost(bool, tag = "12")]
+    pub possible_duplicate: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
