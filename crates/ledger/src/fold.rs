@@ -1,0 +1,195 @@
+//! How what the log says of one delivery becomes one row: the rules of G4, apart from any database.
+//!
+//! The result depends on the records alone. Between subjects their order makes no difference; within a subject they
+//! come in order, possibly again from an earlier place. The first terminal outcome counts, except that a quarantined
+//! delivery may be delivered or discarded by a person.
+
+#[cfg(test)]
+mod tests;
+
+use barid_model::record::Parked;
+use barid_model::{MessageUid, Outcome, Timestamp};
+
+use crate::State;
+
+/// Which kinds of records told of a delivery.
+pub(crate) mod known {
+    /// ROUTED.
+    pub(crate) const ROUTED: u8 = 1;
+    /// OUT.
+    pub(crate) const OUT: u8 = 2;
+    /// PARK.
+    pub(crate) const PARK: u8 = 4;
+    /// OUTCOME.
+    pub(crate) const OUTCOME: u8 = 8;
+}
+
+/// Numbers the store gave to names.
+pub(crate) type NameId = i64;
+
+/// A place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    /// The subject, where it is known.
+    pub(crate) subject: Option<NameId>,
+    /// The position there.
+    pub(crate) position: i64,
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    /// Its OUTCOME record; position 0 without a subject where ROUTED already said it.
+    pub(crate) place: At,
+    pub(crate) at: Timestamp,
+    pub(crate) answer: Option<NameId>,
+    pub(crate) findings: Option<String>,
+    pub(crate) actor: Option<String>,
+    pub(crate) reason: Option<String>,
+}
+
+/// Where a delivery waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) place: At,
+    /// Why and since when, once PARK itself was read.
+    pub(crate) why: Option<(Parked, Timestamp)>,
+}
+
+/// What is known of one delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Delivery {
+    pub(crate) destination: Option<NameId>,
+    pub(crate) known: u8,
+    pub(crate) chained: Option<MessageUid>,
+    /// Findings of the router or of OUT: why it was set aside or filtered.
+    pub(crate) routed_findings: Option<String>,
+    /// The router itself ended it as quarantined: it stands until an OUTCOME says otherwise.
+    pub(crate) set_aside: bool,
+    /// Partition and position in OUT.
+    pub(crate) out: Option<(i64, i64)>,
+    pub(crate) waiting: Option<Waiting>,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) attempts: u32,
+    pub(crate) possible_duplicate: bool,
+}
+
+/// What a ROUTED record says of a delivery.
+pub(crate) struct Routed {
+    pub(crate) destination: Option<NameId>,
+    pub(crate) out: Option<(i64, i64)>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) at: Timestamp,
+    pub(crate) chained: Option<MessageUid>,
+    pub(crate) findings: Option<String>,
+}
+
+/// What an OUTCOME record says of a delivery.
+pub(crate) struct Told {
+    pub(crate) destination: NameId,
+    pub(crate) out: (i64, i64),
+    pub(crate) park: Option<i64>,
+    pub(crate) attempts: u32,
+    pub(crate) possible_duplicate: bool,
+    /// None while it is parked.
+    pub(crate) ending: Option<Ending>,
+}
+
+/// What an OUTCOME record changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Took {
+    /// It says how the delivery ended.
+    Ended,
+    /// It was known already.
+    Again,
+    /// The delivery had ended before, or has not ended yet: worth a line in its story only.
+    Noted,
+}
+
+impl Delivery {
+    /// ROUTED told of it.
+    pub(crate) fn routed(&mut self, routed: Routed) {
+        if self.known & known::ROUTED != 0 {
+            return;
+        }
+        self.known |= known::ROUTED;
+        self.destination = self.destination.or(routed.destination);
+        self.out = self.out.or(routed.out);
+        self.chained = routed.chained;
+        self.routed_findings = self.routed_findings.take().or(routed.findings);
+        match routed.outcome {
+            None => {}
+            Some(Outcome::Quarantined) => self.set_aside = true,
+            // The router's word is the first there is, whatever was read before.
+            Some(outcome) => {
+                let place = At { subject: None, position: 0 };
+                self.ending = Some(Ending {
+                    outcome,
+                    place,
+                    at: routed.at,
+                    answer: None,
+                    findings: None,
+                    actor: None,
+                    reason: None,
+                });
+            }
+        }
+    }
+
+    /// OUT has it.
+    pub(crate) fn out(&mut self, destination: NameId, place: (i64, i64), findings: Option<String>) {
+        self.known |= known::OUT;
+        self.destination = self.destination.or(Some(destination));
+        self.out = self.out.or(Some(place));
+        self.routed_findings = self.routed_findings.take().or(findings);
+    }
+
+    /// PARK has it; the latest place counts.
+    pub(crate) fn parked(&mut self, destination: NameId, out: (i64, i64), waiting: Waiting, attempts: u32) {
+        self.known |= known::PARK;
+        self.destination = self.destination.or(Some(destination));
+        self.out = self.out.or(Some(out));
+        self.attempts = self.attempts.max(attempts);
+        if self.waiting.is_none_or(|before| before.place.position <= waiting.place.position) {
+            self.waiting = Some(waiting);
+        }
+    }
+
+    /// OUTCOME told of it.
+    pub(crate) fn outcome(&mut self, told: Told) -> Took {
+        self.known |= known::OUTCOME;
+        self.destination = self.destination.or(Some(told.destination));
+        self.out = self.out.or(Some(told.out));
+        self.attempts = self.attempts.max(told.attempts);
+        self.possible_duplicate |= told.possible_duplicate;
+        if let Some(position) = told.park
+            && self.waiting.is_none_or(|before| before.place.position < position)
+        {
+            self.waiting = Some(Waiting { place: At { subject: None, position }, why: None });
+        }
+        let Some(ending) = told.ending else { return Took::Noted };
+        match &self.ending {
+            Some(before) if ending.place.position == before.place.position => Took::Again,
+            Some(before) if ending.place.position < before.place.position => Took::Noted,
+            Some(before) if !before.outcome.may_become(ending.outcome) => Took::Noted,
+            _ => {
+                self.ending = Some(ending);
+                Took::Ended
+            }
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn state(&self) -> State {
+        match (&self.ending, &self.waiting) {
+            (Some(ending), _) => ending.outcome.into(),
+            (None, _) if self.set_aside => State::Quarantined,
+            (None, None) => State::InFlight,
+            (None, Some(waiting)) => match waiting.why {
+                Some((Parked::Held, _)) => State::Held,
+                _ => State::Parked,
+            },
+        }
+    }
+}

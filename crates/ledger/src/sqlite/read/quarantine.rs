@@ -1,0 +1,55 @@
+//! What waits for a person.
+
+use rusqlite::Connection;
+
+use super::search::search;
+use super::{Reader, message};
+use crate::sqlite::fault::Fault;
+use crate::view::Quarantined;
+use crate::{DeliveryFilter, MessageFilter, MessageView, Page, Paging, State};
+
+/// Messages set aside before routing, and quarantined deliveries that were not run again.
+pub(in crate::sqlite) fn quarantine(
+    conn: &Connection,
+    filter: &DeliveryFilter,
+    paging: &Paging,
+) -> Result<Page<Quarantined>, Fault> {
+    let page = match filter.uid {
+        Some(uid) => {
+            let reader = Reader::new(conn)?;
+            let found = message::by_uid(&reader, uid)?.map(|found| found.complete(&reader)).transpose()?;
+            Page { items: found.into_iter().collect(), next: None }
+        }
+        None => search(conn, &messages(filter), paging)?,
+    };
+    let items = page.items.into_iter().flat_map(|message| waiting(message, filter)).collect();
+    Ok(Page { items, next: page.next })
+}
+
+fn messages(filter: &DeliveryFilter) -> MessageFilter {
+    MessageFilter {
+        from: filter.from,
+        to: filter.to,
+        channel: filter.channel.clone(),
+        facility: filter.facility.clone(),
+        destination: filter.destination.clone(),
+        state: Some(State::Quarantined),
+        ..MessageFilter::default()
+    }
+}
+
+/// What of a message waits: itself or some of its deliveries.
+fn waiting(message: MessageView, filter: &DeliveryFilter) -> Vec<Quarantined> {
+    if message.disposition == Some(barid_model::Disposition::Quarantined) {
+        let whole = filter.destination.is_none() && filter.route.is_none();
+        return if whole { vec![Quarantined { message, delivery: None }] } else { Vec::new() };
+    }
+    let wanted = message.deliveries.iter().filter(|delivery| {
+        delivery.state == State::Quarantined
+            && delivery.rerun_as.is_none()
+            && (filter.destination.is_none() || filter.destination == delivery.destination)
+            && filter.route.as_ref().is_none_or(|route| *route == delivery.route)
+    });
+    wanted.map(|delivery| Quarantined { message: message.clone(), delivery: Some(delivery.clone()) }).collect()
+}
+

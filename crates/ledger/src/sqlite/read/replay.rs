@@ -1,0 +1,98 @@
+//! Which messages to replay, in which order.
+//!
+//! A lane's messages lie in one partition, and their order there is the order of acceptance (O5). So the items of one
+//! subject come by position, and subjects are laid beside each other by time. A page ends where a millisecond ends, so
+//! that no two messages of one change places between pages.
+
+use std::collections::HashMap;
+
+use barid_model::{MessageUid, Timestamp};
+use rusqlite::Connection;
+
+use super::message::Found;
+use super::search::Question;
+use super::time::{Span, floor, of, read_uid};
+use super::Reader;
+use crate::filter::REPLAY_PAGE_MAX;
+use crate::sqlite::fault::Fault;
+use crate::view::ReplayItem;
+use crate::{Cursor, MessageFilter, Page, Paging, State};
+
+/// The messages a filter selects, oldest first.
+pub(in crate::sqlite) fn select(
+    conn: &Connection,
+    filter: &MessageFilter,
+    paging: &Paging,
+) -> Result<Page<ReplayItem>, Fault> {
+    let reader = Reader::new(conn)?;
+    let nothing = Page { items: Vec::new(), next: None };
+    let Some(mut question) = Question::new(conn, filter)? else { return Ok(nothing) };
+    question.and("m.subject IS NOT NULL", []);
+    if filter.state != Some(State::Duplicate) {
+        question.and("coalesce(m.disposition, 0) <> 2", []);
+    }
+    if filter.channel.is_none() && filter.cause.is_none() {
+        question.and("m.cause NOT IN (SELECT id FROM name WHERE text IN ('chained', 'split'))", []);
+    }
+    let mut span = Span::between(filter.from, filter.to);
+    if let Some(cursor) = &paging.after {
+        span.after(read_uid(cursor)?, false);
+    }
+    let limit = paging.limit.clamp(1, REPLAY_PAGE_MAX);
+    let (mut found, mut next) = question.ask(&reader, span, false, limit)?;
+    if next.is_some() && found.len() >= limit {
+        next = end_at_a_millisecond(&reader, &question, &mut found)?;
+    }
+    let views = found.into_iter().map(|found| found.complete(&reader)).collect::<Result<Vec<_>, _>>()?;
+    let mut items = Vec::with_capacity(views.len());
+    for view in views {
+        let Some(accepted) = view.accepted else { continue };
+        items.push(ReplayItem {
+            uid: view.uid,
+            place: accepted.place,
+            channel: accepted.channel,
+            facility: accepted.facility,
+            received: accepted.received,
+            payload_expired: view.payload_expired,
+        });
+    }
+    Ok(Page { items: in_order(items), next: next.map(|uid| Cursor(uid.to_string())) })
+}
+
+/// Leaves the last millisecond to the next page, or takes all of it where the page has nothing else.
+fn end_at_a_millisecond(
+    reader: &Reader<'_>,
+    question: &Question,
+    found: &mut Vec<Found>,
+) -> Result<Option<MessageUid>, Fault> {
+    let Some(last) = found.last().map(|found| of(found.view.uid)) else { return Ok(None) };
+    if found.first().is_some_and(|first| of(first.view.uid) == last) {
+        let whole = Span::between(Some(last), Some(Timestamp::from_millis(last.millis() + 1)));
+        *found = question.ask(reader, whole, false, REPLAY_PAGE_MAX)?.0;
+    } else {
+        // The filter may have been narrower than the rows: go on right before the millisecond begins.
+        found.retain(|found| of(found.view.uid) < last);
+    }
+    let first_of_next = if found.last().is_some_and(|found| of(found.view.uid) == last) { last.millis() + 1 } else { last.millis() };
+    Ok(Some(just_below(floor(Timestamp::from_millis(first_of_next)))))
+}
+
+/// The uid before this one.
+fn just_below(uid: [u8; 16]) -> MessageUid {
+    MessageUid::from_bytes(u128::from_be_bytes(uid).saturating_sub(1).to_be_bytes())
+}
+
+/// By position within each subject; among subjects by time, where a time never runs back within a subject.
+fn in_order(mut items: Vec<ReplayItem>) -> Vec<ReplayItem> {
+    items.sort_by(|a, b| (&a.place.subject, a.place.position).cmp(&(&b.place.subject, b.place.position)));
+    let mut latest: HashMap<String, Timestamp> = HashMap::new();
+    let mut timed: Vec<(Timestamp, ReplayItem)> = Vec::with_capacity(items.len());
+    for item in items {
+        let time = latest.entry(item.place.subject.clone()).or_insert(item.received);
+        *time = (*time).max(item.received);
+        timed.push((*time, item));
+    }
+    // The sort is stable: equal times keep the order of subject and position.
+    timed.sort_by_key(|(time, _)| *time);
+    timed.into_iter().map(|(_, item)| item).collect()
+}
