@@ -18,8 +18,8 @@ use crate::{LogError, Purpose, SpaceLevel};
 
 /// Segments that may wait to be sealed before the writer waits: each holds its index in memory, at worst some megabytes.
 const WAITING_SEALS: usize = 4;
-/// Bytes that must be free, and can be allocated, before an exhausted log takes outcomes and commits again: a few thousand of them.
-const PROBE_BYTES: u64 = 4 << 20;
+/// Part of the reserve that must be free, and can be allocated, before an exhausted log takes outcomes and commits again: 4 MiB, some ten thousand of them.
+const PROBE_PART: u64 = 16;
 /// The reserve's file.
 const RESERVE: &str = "reserve";
 /// The file that shows whether an allocation succeeds.
@@ -188,11 +188,12 @@ impl Shared {
             let keep = self.keep.lock();
             (keep.reserve, keep.exhausted)
         };
-        if exhausted && free >= PROBE_BYTES && self.allocate(PROBE, PROBE_BYTES) {
+        let probe = options.reserve_bytes / PROBE_PART;
+        if exhausted && free >= probe && self.allocate(PROBE, probe) {
             drop(self.storage.remove(PROBE));
             exhausted = false;
         }
-        if !reserve && !exhausted && free >= options.reserve_bytes.saturating_add(PROBE_BYTES) {
+        if !reserve && !exhausted && free >= options.reserve_bytes.saturating_add(probe) {
             reserve = self.allocate(RESERVE, options.reserve_bytes);
         }
         {

@@ -32,6 +32,8 @@ mod read;
 mod scan;
 mod shared;
 mod sidecar;
+#[cfg(any(test, feature = "contract"))]
+pub mod simulated;
 pub mod storage;
 #[cfg(test)]
 mod tests;
