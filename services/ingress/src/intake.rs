@@ -1,0 +1,213 @@
+//! From bytes to custody: the same for a frame and for a request.
+//!
+//! Messages are judged in batches, because a call of the stage costs more than a message where the stage is remote; they
+//! are submitted one after the other, because that is the order they have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_hl7::Header;
+use barid_hl7::ack::{Disposition, Mode};
+use barid_model::record::RefusedRecord;
+use barid_model::stage::StageError;
+use barid_model::{Envelope, Finding, MessageUid, Payload, Timestamp};
+use barid_validate::{Accepted, ParseInput, Peer, Refusal, Rejected, Verdict};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::accept::{AcceptError, Seen};
+use crate::context::Gate;
+use crate::pending::{OnTheWay, Pending, Settled};
+
+/// How often a message that the stage crashes on is tried: the crash may have been another's fault.
+const CRASHES_MAX: u32 = 3;
+/// How long is waited between two tries of a stage that is away.
+const STAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Messages that were read together from one peer.
+pub(crate) struct Arrival<'a> {
+    pub(crate) peer: &'a Arc<Peer>,
+    /// When their last byte was read.
+    pub(crate) received: Timestamp,
+    /// The same, to measure by.
+    pub(crate) read: Instant,
+    /// W3C trace context.
+    pub(crate) traceparent: Option<String>,
+}
+
+impl Gate {
+    /// Judges messages; none where the stage gives no verdict on one within its bounds.
+    pub(crate) async fn judge(&self, raws: &[Bytes], arrival: &Arrival<'_>) -> Vec<Option<Verdict>> {
+        if raws.is_empty() {
+            return Vec::new();
+        }
+        let bytes = raws.iter().map(|raw| raw.len() as u64).sum();
+        self.meters.received.inc_by(raws.len() as u64);
+        self.meters.bytes.inc_by(bytes);
+        let batch = raws.iter().map(|raw| self.input(raw, arrival)).collect();
+        let verdicts = self.shared.parts.parse.call(batch).await;
+        let mut judged = Vec::with_capacity(raws.len());
+        let mut verdicts = verdicts.into_iter();
+        for raw in raws {
+            judged.push(match verdicts.next() {
+                Some(Ok(verdict)) => Some(verdict),
+                Some(Err(error)) => self.judge_again(raw, arrival, error).await,
+                None => None,
+            });
+        }
+        judged
+    }
+
+    fn input(&self, raw: &Bytes, arrival: &Arrival<'_>) -> ParseInput {
+        ParseInput {
+            uid: MessageUid::new(arrival.received),
+            raw: Payload::new(raw.clone()),
+            received: arrival.received,
+            listener: self.name.clone(),
+            peer: Arc::clone(arrival.peer),
+            traceparent: arrival.traceparent.clone(),
+            table: Arc::clone(&self.shared.rules.load().table),
+        }
+    }
+
+    async fn judge_again(&self, raw: &Bytes, arrival: &Arrival<'_>, first: StageError) -> Option<Verdict> {
+        let deadline = Instant::now() + self.bounds().stage;
+        let mut error = first;
+        let mut crashes = 0;
+        loop {
+            if error == StageError::Crashed {
+                crashes += 1;
+            } else {
+                tokio::time::sleep(STAGE_PAUSE).await;
+            }
+            if crashes >= CRASHES_MAX || Instant::now() >= deadline {
+                tracing::error!(listener = %self.name, peer = %arrival.peer.origin, %error, "parse stage gave no verdict");
+                return None;
+            }
+            error = match self.shared.parts.parse.call(vec![self.input(raw, arrival)]).await.pop() {
+                Some(Ok(verdict)) => return Some(verdict),
+                Some(Err(error)) => error,
+                None => StageError::Unavailable("no output".to_owned()),
+            };
+        }
+    }
+
+    /// Acts on a verdict. `tolerated` is what the transport let pass.
+    pub(crate) async fn admit(
+        &self,
+        verdict: Option<Verdict>,
+        raw: Bytes,
+        arrival: &Arrival<'_>,
+        tolerated: Option<Finding>,
+    ) -> Pending {
+        match verdict {
+            None => {
+                let reason = AcceptError::Unavailable("it could not be checked".to_owned());
+                self.refuse_ours(&raw, arrival.read, reason)
+            }
+            Some(Verdict::NoReply(_)) => {
+                self.meters.discarded("acknowledgement");
+                Pending::settled(Header::default(), Mode::Standard, true, arrival.read, Settled::Silent)
+            }
+            Some(Verdict::Reject(rejected)) => self.reject(*rejected, raw, arrival),
+            Some(Verdict::Accept(accepted)) => self.accept(*accepted, raw, arrival, tolerated).await,
+        }
+    }
+
+    /// A refusal for our reasons of a message that was not judged.
+    pub(crate) fn refuse_ours(&self, raw: &Bytes, read: Instant, error: AcceptError) -> Pending {
+        self.meters.refused(error.word());
+        Pending::settled(Header::read(raw), self.ack_mode(), false, read, Settled::Ours(error))
+    }
+
+    /// A refusal of content, kept for people as far as there is room.
+    pub(crate) fn reject(&self, rejected: Rejected, raw: Bytes, arrival: &Arrival<'_>) -> Pending {
+        let Rejected { refusal, findings, header, ack, is_response, .. } = &rejected;
+        let (header, mode, is_response) = (header.clone(), *ack, *is_response);
+        let disposition = match refusal {
+            Refusal::Error => Disposition::Error,
+            Refusal::Reject => Disposition::Rejected,
+            Refusal::Retry => {
+                let text = findings.first().map(|finding| finding.text.clone()).unwrap_or_default();
+                let error = AcceptError::Unavailable(text);
+                self.meters.refused("channel");
+                return Pending::settled(header, mode, is_response, arrival.read, Settled::Ours(error));
+            }
+        };
+        self.meters.refused(if disposition == Disposition::Error { "error" } else { "reject" });
+        let settled = Settled::Refused { disposition, findings: findings.clone(), unreadable: !header.is_present() };
+        let code = barid_hl7::ack::AckCode::application(disposition).as_str();
+        self.shared.parts.accept.refused(self.record(rejected, code, raw, arrival));
+        Pending::settled(header, mode, is_response, arrival.read, settled)
+    }
+
+    fn record(&self, rejected: Rejected, code: &str, raw: Bytes, arrival: &Arrival<'_>) -> RefusedRecord {
+        let kept = raw.len().min(self.spec.load().limits.refused_bytes);
+        RefusedRecord {
+            at: arrival.received,
+            listener: self.name.clone(),
+            origin: arrival.peer.origin.to_string(),
+            facility: rejected.facility,
+            channel: rejected.channel,
+            control_id: Bytes::copy_from_slice(rejected.header.control_id()),
+            message_type: rejected.message_type,
+            code: code.to_owned(),
+            findings: rejected.findings,
+            // A copy: what is kept of a refused message must not keep its read buffer alive.
+            raw: Payload::new(Bytes::copy_from_slice(raw.get(..kept).unwrap_or_default())),
+        }
+    }
+
+    async fn accept(&self, accepted: Accepted, raw: Bytes, arrival: &Arrival<'_>, tolerated: Option<Finding>) -> Pending {
+        let Accepted { mut envelope, header, ack, is_response } = accepted;
+        let accept = &self.shared.parts.accept;
+        let ours = |header, error: AcceptError| {
+            self.meters.refused(error.word());
+            Pending::settled(header, ack, is_response, arrival.read, Settled::Ours(error))
+        };
+        if let Err(error) = accept.admission(envelope.channel.as_ref()) {
+            return ours(header, error);
+        }
+        let waits = envelope.waits.as_ref().map(|waits| (accept.answer_key(&envelope), waits.timeout));
+        match accept.seen(&envelope) {
+            Seen::No => {}
+            Seen::Same(_) => {
+                self.meters.duplicates.inc();
+                let again = Pending::settled(header, ack, is_response, arrival.read, Settled::Accepted);
+                return match waits {
+                    None => again,
+                    Some(waits) => again.answer(self, waits),
+                };
+            }
+            Seen::OtherBytes => return self.reject(used_before(envelope, header, ack, is_response), raw, arrival),
+        }
+        envelope.findings.extend(tolerated);
+        let channel = envelope.channel.clone();
+        let pending = Pending::settled(header, ack, is_response, arrival.read, Settled::Silent);
+        let deadline = arrival.read + self.bounds().durable;
+        let submitted = tokio::time::timeout_at(deadline, accept.submit(envelope, Payload::new(raw))).await;
+        match submitted {
+            Ok(Ok(ticket)) => pending.durable(OnTheWay { ticket, deadline, channel, waits }),
+            Ok(Err(error)) => ours(pending.header, error),
+            Err(_) => ours(pending.header, AcceptError::Late),
+        }
+    }
+}
+
+/// The same control id with other bytes.
+fn used_before(envelope: Envelope, header: Header, ack: Mode, is_response: bool) -> Rejected {
+    let text = "this message control id was used before for a message with other content";
+    let place = barid_hl7::Path::msh(10).to_string();
+    let finding = Finding::error(barid_hl7::error_code::DUPLICATE_KEY, place, "duplicate.other-bytes", text);
+    Rejected {
+        refusal: Refusal::Error,
+        findings: vec![finding],
+        header,
+        message_type: envelope.message_type,
+        facility: Some(envelope.facility.name),
+        channel: envelope.channel,
+        ack,
+        is_response,
+    }
+}
+

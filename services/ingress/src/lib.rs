@@ -1,0 +1,38 @@
+//! Where messages enter: MLLP and HTTPS listeners.
+//!
+//! A message is read within limits, judged by the parse stage, handed to the log, and acknowledged only when it is
+//! durable there: custody passes with the acknowledgement and never before. Everything a sender can do wrong (noise,
+//! half frames, no HL7 at all, silence, haste, a vanished network) ends in a defined answer or a closed connection, and
+//! none of it disturbs another connection.
+//!
+//! [`Listeners`] runs what a snapshot declares and follows its changes; [`Accept`] is what it hands messages to. Left to
+//! others: the log and its partitions, the duplicate judge, and everything after acceptance.
+
+mod accept;
+mod certificate;
+mod connections;
+mod context;
+mod http;
+mod intake;
+mod listener;
+mod listeners;
+mod metrics;
+mod mllp;
+mod pending;
+mod reply;
+mod secrets;
+mod socket;
+mod tls;
+mod tokens;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use accept::{Accept, AcceptError, AnswerForSender, Seen, Ticket};
+pub use connections::ConnectionStatus;
+pub use context::{Bounds, Parts};
+pub use listeners::{DrainReport, ListenerFault, ListenerStatus, Listeners};
+pub use metrics::Metrics;
+pub use secrets::{Environment, SecretFiles, Secrets};

@@ -1,0 +1,474 @@
+//! What the tests of this crate stand on: a log in memory that does as it is told, a house with one listener, and a
+//! client that sends and reads raw bytes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_config::document::{AckMode, Identify, MllpMode, OnUnknown};
+use barid_config::settings::{
+    ExchangeSpec, LimitSettings, ListenerSpec, ListenerTransport, MllpRelease, MllpSettings, Secret, SecretFile,
+};
+use barid_config::Snapshot;
+use barid_hl7::{Limits, ack};
+use barid_model::record::RefusedRecord;
+use barid_model::stage::{Call, Local};
+use barid_model::{Clock, Digest, Envelope, LaneHasher, MessageUid, Name, Payload, Revision, Timestamp};
+use barid_validate::{
+    AckRules, ChannelRules, ChannelState, ListenerRules, OnInvalid, OnStranger, OrderRule, Parse, ParseInput, ParseTable,
+    Proof, Verdict,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+
+use crate::{Accept, AcceptError, AnswerForSender, Bounds, Listeners, Metrics, Parts, Secrets, Seen, Ticket};
+
+/// Longest that a test waits for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The machine's clock.
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
+    }
+}
+
+/// A log in memory that does as it is told.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    inner: Arc<Mutex<Inner>>,
+    changed: Arc<watch::Sender<u64>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    submitted: Vec<(Envelope, Payload)>,
+    durable: usize,
+    /// While set, what is submitted is not made durable.
+    held: bool,
+    tickets: Vec<oneshot::Sender<Result<(), AcceptError>>>,
+    /// Control ids that fail instead of becoming durable.
+    failing: HashMap<Vec<u8>, AcceptError>,
+    closed: Option<AcceptError>,
+    refused: Vec<RefusedRecord>,
+    seen: HashMap<(Arc<str>, Bytes), (Digest, MessageUid)>,
+    answers: HashMap<Digest, AnswerForSender>,
+}
+
+impl Memory {
+    pub(crate) fn hold(&self) {
+        self.inner.lock().held = true;
+    }
+
+    /// Makes durable what is held, and what follows.
+    pub(crate) fn release(&self) {
+        let tickets = {
+            let mut inner = self.inner.lock();
+            inner.held = false;
+            inner.durable = inner.submitted.len();
+            std::mem::take(&mut inner.tickets)
+        };
+        for ticket in tickets {
+            // A connection that ended waits no longer.
+            ticket.send(Ok(())).unwrap_or_default();
+        }
+    }
+
+    pub(crate) fn fail(&self, control_id: &str, error: AcceptError) {
+        self.inner.lock().failing.insert(control_id.into(), error);
+    }
+
+    pub(crate) fn close(&self, error: Option<AcceptError>) {
+        self.inner.lock().closed = error;
+    }
+
+    /// Answers whoever waits for this message.
+    pub(crate) fn answer(&self, control_id: &str, answer: AnswerForSender) {
+        let mut inner = self.inner.lock();
+        let asked = inner.submitted.iter().find(|(envelope, _)| envelope.control_id == control_id.as_bytes());
+        let key = self.answer_key(&asked.unwrap().0);
+        inner.answers.insert(key, answer);
+        drop(inner);
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    pub(crate) fn submitted(&self) -> Vec<(Envelope, Payload)> {
+        self.inner.lock().submitted.clone()
+    }
+
+    pub(crate) fn control_ids(&self) -> Vec<String> {
+        let ids = self.submitted().into_iter().map(|(envelope, _)| envelope.control_id);
+        ids.map(|id| String::from_utf8(id.to_vec()).unwrap()).collect()
+    }
+
+    pub(crate) fn refusals(&self) -> Vec<RefusedRecord> {
+        self.inner.lock().refused.clone()
+    }
+}
+
+impl Accept for Memory {
+    fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
+        let mut inner = self.inner.lock();
+        if let Some(error) = inner.failing.remove(&envelope.control_id[..]) {
+            return Box::pin(async move { Ok(Box::pin(async move { Err(error) }) as Ticket) });
+        }
+        let name = (Arc::clone(&envelope.facility.name), envelope.control_id.clone());
+        inner.seen.insert(name, (envelope.digest, envelope.uid));
+        inner.submitted.push((envelope, raw));
+        let ticket: Ticket = if inner.held {
+            let (sender, receiver) = oneshot::channel();
+            inner.tickets.push(sender);
+            Box::pin(async move { receiver.await.unwrap_or(Err(AcceptError::ShuttingDown)) })
+        } else {
+            inner.durable += 1;
+            Box::pin(std::future::ready(Ok(())))
+        };
+        drop(inner);
+        self.changed.send_modify(|n| *n += 1);
+        Box::pin(async move { Ok(ticket) })
+    }
+
+    fn refused(&self, record: RefusedRecord) {
+        self.inner.lock().refused.push(record);
+    }
+
+    fn answer_key(&self, envelope: &Envelope) -> Digest {
+        Digest::of(&[&envelope.control_id[..], envelope.digest.as_bytes()].concat())
+    }
+
+    fn wait_answer(&self, key: Digest, timeout: Duration) -> BoxFuture<'static, Option<AnswerForSender>> {
+        let mut changed = self.changed.subscribe();
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let wait = async {
+                loop {
+                    let answer = inner.lock().answers.get(&key).cloned();
+                    if answer.is_some() || changed.changed().await.is_err() {
+                        return answer;
+                    }
+                }
+            };
+            tokio::time::timeout(timeout, wait).await.unwrap_or_default()
+        })
+    }
+
+    fn admission(&self, _: Option<&Name>) -> Result<(), AcceptError> {
+        self.inner.lock().closed.clone().map_or(Ok(()), Err)
+    }
+
+    fn seen(&self, envelope: &Envelope) -> Seen {
+        let name = (Arc::clone(&envelope.facility.name), envelope.control_id.clone());
+        match self.inner.lock().seen.get(&name) {
+            Some((digest, uid)) if *digest == envelope.digest => Seen::Same(*uid),
+            Some(_) => Seen::OtherBytes,
+            None => Seen::No,
+        }
+    }
+}
+
+/// The parse stage, or one that crashes on some messages.
+struct Crashing {
+    stage: Local<Parse>,
+    on: &'static [u8],
+    times: Mutex<u32>,
+}
+
+impl Call<ParseInput, Verdict> for Crashing {
+    fn call(&self, batch: Vec<ParseInput>) -> BoxFuture<'_, Vec<Result<Verdict, barid_model::stage::StageError>>> {
+        let crash = |input: &ParseInput| {
+            let mut times = self.times.lock();
+            let hit = *times > 0 && memchr_find(&input.raw, self.on);
+            *times -= u32::from(hit);
+            hit
+        };
+        let outputs = batch.iter().map(|input| {
+            if crash(input) { Err(barid_model::stage::StageError::Crashed) } else { self.stage.one(input) }
+        });
+        let outputs = outputs.collect();
+        Box::pin(async move { outputs })
+    }
+}
+
+fn memchr_find(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Secrets that tests put there.
+#[derive(Clone, Default)]
+pub(crate) struct Safe(pub(crate) Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl Safe {
+    pub(crate) fn put(&self, place: &str, bytes: impl Into<Vec<u8>>) {
+        self.0.lock().insert(place.to_owned(), bytes.into());
+    }
+}
+
+impl Secrets for Safe {
+    fn file(&self, file: &SecretFile) -> io::Result<Vec<u8>> {
+        self.0.lock().get(&file.to_string()).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn value(&self, secret: &Secret) -> io::Result<Vec<u8>> {
+        self.0.lock().get(&secret.to_string()).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Listeners over a memory log, built as a test wants them.
+pub(crate) struct House {
+    pub(crate) listeners: Arc<Listeners>,
+    pub(crate) memory: Memory,
+    pub(crate) safe: Safe,
+    pub(crate) registry: Registry,
+    pub(crate) plan: Plan,
+}
+
+/// What a house declares.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) listeners: Vec<ListenerSpec>,
+    pub(crate) facilities: Vec<barid_validate::FacilityRules>,
+    pub(crate) specs: Vec<barid_config::settings::FacilitySpec>,
+    pub(crate) channels: Vec<ChannelRules>,
+    pub(crate) bounds: Bounds,
+    pub(crate) crash: Option<(&'static [u8], u32)>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let bounds = Bounds { quiet: Duration::from_millis(50), linger: Duration::from_millis(200), ..Bounds::default() };
+        Self { listeners: vec![mllp("mllp")], facilities: vec![], specs: vec![], channels: vec![channel("all")], bounds, crash: None }
+    }
+}
+
+impl Plan {
+    pub(crate) fn listener(mut self, change: impl FnOnce(&mut ListenerSpec)) -> Self {
+        change(self.listeners.first_mut().unwrap());
+        self
+    }
+
+    pub(crate) fn channel(mut self, change: impl FnOnce(&mut ChannelRules)) -> Self {
+        change(self.channels.first_mut().unwrap());
+        self
+    }
+
+    pub(crate) fn pipeline(self, most: usize) -> Self {
+        self.listener(|spec| {
+            if let ListenerTransport::Mllp(mllp) = &mut spec.transport {
+                mllp.pipeline = most;
+            }
+        })
+    }
+
+    fn snapshot(&self) -> (Arc<Snapshot>, Arc<ParseTable>) {
+        let listeners = self.listeners.iter().map(|spec| (spec.name.clone(), Arc::new(spec.clone()))).collect();
+        let facilities = self.specs.iter().map(|spec| (spec.name.clone(), Arc::new(spec.clone()))).collect();
+        let exchange = ExchangeSpec { application: "BARID".to_owned(), facility: "MSP".to_owned(), ..ExchangeSpec::default() };
+        let snapshot = Snapshot { exchange: Arc::new(exchange), listeners, facilities, ..Snapshot::default() };
+        let rules = self.listeners.iter().map(rules).collect();
+        let table = ParseTable::new(rules, self.facilities.clone(), self.channels.clone());
+        (Arc::new(snapshot), Arc::new(table))
+    }
+
+    pub(crate) async fn open(self) -> House {
+        self.open_with(Safe::default()).await
+    }
+
+    pub(crate) async fn open_with(self, safe: Safe) -> House {
+        let house = House::new(self, safe);
+        let faults = house.apply().await;
+        assert_eq!(faults, vec![], "the house opens");
+        house
+    }
+}
+
+impl House {
+    pub(crate) fn new(plan: Plan, safe: Safe) -> Self {
+        let memory = Memory::default();
+        let mut registry = Registry::default();
+        let stage = Local::new(Arc::new(Parse::new(LaneHasher::new([7; 16]))));
+        let parse: Arc<dyn Call<ParseInput, Verdict>> = match plan.crash {
+            None => Arc::new(stage),
+            Some((on, times)) => Arc::new(Crashing { stage, on, times: Mutex::new(times) }),
+        };
+        let parts = Parts {
+            parse,
+            accept: Arc::new(memory.clone()),
+            clock: Arc::new(WallClock),
+            secrets: Arc::new(safe.clone()),
+            metrics: Metrics::new(&mut registry),
+            bounds: plan.bounds,
+        };
+        Self { listeners: Arc::new(Listeners::new(parts)), memory, safe, registry, plan }
+    }
+
+    pub(crate) async fn apply(&self) -> Vec<crate::ListenerFault> {
+        let (snapshot, table) = self.plan.snapshot();
+        self.listeners.apply(snapshot, table).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listeners.address(&self.plan.listeners.first().unwrap().name).unwrap()
+    }
+
+    pub(crate) async fn connect(&self) -> Client<TcpStream> {
+        Client::new(TcpStream::connect(self.address()).await.unwrap())
+    }
+
+    /// A metric's value; 0 where it is not there.
+    pub(crate) fn metric(&self, line: &str) -> f64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let found = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
+        found.unwrap_or(0.0)
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(tokio::time::Instant::now() < patience, "{what}: not within {PATIENCE:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// An MLLP listener on a free port, everything by default.
+pub(crate) fn mllp(name: &str) -> ListenerSpec {
+    ListenerSpec {
+        name: Name::local(name),
+        socket: "127.0.0.1:0".parse().unwrap(),
+        transport: ListenerTransport::Mllp(MllpSettings {
+            release: MllpRelease::One,
+            mode: MllpMode::Tolerant,
+            pipeline: 64,
+        }),
+        tls: None,
+        identify: Identify::Declared,
+        on_unmatched: OnUnknown::Reject,
+        unknown_facility: OnUnknown::Accept,
+        ack_mode: AckMode::Standard,
+        limits: LimitSettings {
+            message_bytes: 64 * 1024,
+            connections: 32,
+            idle: Duration::from_secs(600),
+            frame: Duration::from_secs(60),
+            refused_bytes: 64,
+        },
+    }
+}
+
+fn rules(spec: &ListenerSpec) -> ListenerRules {
+    let stranger = |unknown| if unknown == OnUnknown::Accept { OnStranger::Accept } else { OnStranger::Reject };
+    ListenerRules {
+        name: spec.name.clone(),
+        identify: match spec.identify {
+            Identify::Certificate => Proof::Certificate,
+            Identify::Token => Proof::Token,
+            Identify::Address => Proof::Address,
+            Identify::Declared => Proof::Declared,
+        },
+        unknown_facility: stranger(spec.unknown_facility),
+        on_unmatched: stranger(spec.on_unmatched),
+        ack: ack::Mode::Standard,
+        limits: Limits { message_bytes: spec.limits.message_bytes, ..Limits::default() },
+    }
+}
+
+/// A channel that takes everything of the listener `mllp`.
+pub(crate) fn channel(name: &str) -> ChannelRules {
+    ChannelRules {
+        name: Name::local(name),
+        revision: Revision::of(name.as_bytes()),
+        priority: 0,
+        listeners: vec![Name::local("mllp"), Name::local("https")],
+        facilities: None,
+        when: None,
+        state: ChannelState::Open,
+        on_invalid: OnInvalid::Reject,
+        processing_id: None,
+        order: OrderRule::Facility,
+        index: vec![],
+        ack: AckRules::default(),
+        accept_without_control_id: false,
+    }
+}
+
+/// An admission with this control id.
+pub(crate) fn adt(control_id: &str) -> Vec<u8> {
+    let msh = format!("MSH|^~\\&|HIS|CHN|BARID|MSP|20261122100000||ADT^A01^ADT_A01|{control_id}|P|2.5");
+    format!("{msh}\rEVN||20261122100000\rPID|1||A7^^^CHN||Ould^Mohamed\rPV1|1|I\r").into_bytes()
+}
+
+/// A frame.
+pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
+    [&[0x0B], payload, &[0x1C, 0x0D]].concat()
+}
+
+/// A peer that sends and reads raw bytes.
+pub(crate) struct Client<S> {
+    pub(crate) stream: S,
+    read: BytesMut,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, read: BytesMut::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// Sends one message and reads its answer.
+    pub(crate) async fn ask(&mut self, payload: &[u8]) -> String {
+        self.send(&framed(payload)).await;
+        self.answer().await
+    }
+
+    /// The next frame's payload.
+    pub(crate) async fn answer(&mut self) -> String {
+        match self.next().await {
+            Some(answer) => answer,
+            None => panic!("the connection ended before an answer"),
+        }
+    }
+
+    /// The next frame's payload; none where the connection ended.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.read.iter().position(|b| *b == 0x1C).filter(|end| self.read.len() > end + 1) {
+                let frame = self.read.split_to(end + 2);
+                assert_eq!((frame[0], frame[end + 1]), (0x0B, 0x0D), "frames are written whole");
+                return Some(String::from_utf8(frame[1..end].to_vec()).unwrap());
+            }
+            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+            match read.expect("an answer within the test's patience") {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// That the connection ends without another answer.
+    pub(crate) async fn ends(&mut self) {
+        assert_eq!(self.next().await, None, "nothing more is answered");
+    }
+}
+
+/// MSA-1 and MSA-2 of an answer.
+pub(crate) fn msa(answer: &str) -> (&str, &str) {
+    let msa = answer.split('\r').find(|line| line.starts_with("MSA|")).expect("an answer has MSA");
+    let mut fields = msa.split('|').skip(1);
+    (fields.next().unwrap_or(""), fields.next().unwrap_or(""))
+}

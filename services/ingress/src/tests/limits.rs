@@ -1,0 +1,162 @@
+//! Bounds (M9 to M11, M19): what a peer does to itself it does to nobody else.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
+use crate::testing::{Plan, adt, framed, msa};
+
+fn padded(control_id: &str, bytes: usize) -> Vec<u8> {
+    let mut message = adt(control_id);
+    message.extend_from_slice(b"NTE|1||");
+    let pad = bytes - message.len() - 1;
+    message.extend(std::iter::repeat_n(b'x', pad));
+    message.push(b'\r');
+    message
+}
+
+#[tokio::test]
+async fn m09_a_message_at_the_limit_passes_and_one_above_is_refused_and_the_connection_closed() {
+    let house = Plan::default().open().await;
+    let mut other = house.connect().await;
+    let mut client = house.connect().await;
+    assert_eq!(msa(&client.ask(&padded("fits", 64 * 1024)).await), ("AA", "fits"));
+    // The rest of a huge message goes on coming while the refusal is on its way.
+    let huge = framed(&padded("huge", 4 * 1024 * 1024));
+    let (mut reading, mut writing) = tokio::io::split(client.stream);
+    let sending = tokio::spawn(async move {
+        // The connection may be closed before all is sent.
+        writing.write_all(&huge).await.unwrap_or_default();
+    });
+    let mut client = crate::testing::Client::new(tokio::io::join(&mut reading, tokio::io::sink()));
+    let answer = client.answer().await;
+    assert_eq!(msa(&answer), ("AR", "huge"));
+    assert!(answer.contains("104"), "{answer}");
+    client.ends().await;
+    sending.await.unwrap();
+    assert_eq!(house.memory.control_ids(), ["fits"]);
+    let refused = house.memory.refusals();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].raw.len() <= 64, "only the beginning is kept");
+    assert_eq!(msa(&other.ask(&adt("other")).await), ("AA", "other"));
+}
+
+#[tokio::test]
+async fn m09_a_huge_frame_without_a_header_is_closed_without_an_answer() {
+    let house = Plan::default().open().await;
+    let mut client = house.connect().await;
+    let mut bytes = vec![b'x'; 80 * 1024];
+    bytes[0] = 0x0B;
+    client.stream.write_all(&bytes).await.unwrap_or_default();
+    client.ends().await;
+    assert!(house.memory.submitted().is_empty());
+}
+
+#[tokio::test]
+async fn m10_an_unfinished_frame_is_closed_when_the_peer_is_idle_and_nothing_was_received() {
+    let house = Plan::default().listener(|spec| spec.limits.idle = Duration::from_millis(100)).open().await;
+    let mut client = house.connect().await;
+    client.send(&framed(&adt("half"))[..50]).await;
+    client.ends().await;
+    assert!(house.memory.submitted().is_empty());
+    assert!(house.memory.refusals().is_empty());
+    let mut again = house.connect().await;
+    assert_eq!(msa(&again.ask(&adt("half")).await), ("AA", "half"));
+}
+
+#[tokio::test]
+async fn m10_a_peer_that_trickles_a_frame_is_closed_though_it_is_never_idle() {
+    let house = Plan::default().listener(|spec| spec.limits.frame = Duration::from_millis(200)).open().await;
+    let mut client = house.connect().await;
+    client.stream.set_nodelay(true).unwrap();
+    let (reading, mut writing) = tokio::io::split(client.stream);
+    let trickle = tokio::spawn(async move {
+        let mut beat = tokio::time::interval(Duration::from_millis(20));
+        writing.write_all(&[0x0B]).await.unwrap();
+        loop {
+            beat.tick().await;
+            if writing.write_all(b"M").await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut client = crate::testing::Client::new(tokio::io::join(reading, tokio::io::sink()));
+    client.ends().await;
+    trickle.abort();
+    assert_eq!(house.metric("barid_ingress_connections_closed_total{listener=\"default/mllp\",reason=\"slow\"}"), 1.0);
+}
+
+#[tokio::test]
+async fn m11_a_payload_that_is_no_hl7_gets_a_minimal_rejection_and_three_in_a_row_end_the_connection() {
+    let house = Plan::default().open().await;
+    let mut client = house.connect().await;
+    let answer = client.ask(b"INVALID PAYLOAD").await;
+    assert!(answer.starts_with("MSH|^~\\&|BARID|MSP|"), "{answer}");
+    assert_eq!(msa(&answer), ("AR", ""));
+    assert_eq!(msa(&client.ask(&adt("good")).await), ("AA", "good"));
+    for _ in 0..3 {
+        assert_eq!(msa(&client.ask(b"GET / HTTP/1.1").await).0, "AR");
+    }
+    client.ends().await;
+    let mut again = house.connect().await;
+    assert_eq!(msa(&again.ask(&adt("again")).await), ("AA", "again"));
+}
+
+#[tokio::test]
+async fn m11_a_browser_that_never_starts_a_frame_is_closed() {
+    let house = Plan::default().open().await;
+    let mut client = house.connect().await;
+    let noise = vec![b'G'; 200 * 1024];
+    client.stream.write_all(&noise).await.unwrap_or_default();
+    client.ends().await;
+}
+
+#[tokio::test]
+async fn m19_connections_beyond_the_bound_are_refused_and_a_freed_place_is_taken() {
+    let house = Plan::default().listener(|spec| spec.limits.connections = 2).open().await;
+    let mut first = house.connect().await;
+    let mut second = house.connect().await;
+    assert_eq!(msa(&first.ask(&adt("1")).await), ("AA", "1"));
+    assert_eq!(msa(&second.ask(&adt("2")).await), ("AA", "2"));
+    house.connect().await.ends().await;
+    drop(second);
+    house.until("the place is free", |house| house.listeners.connections().len() == 1).await;
+    let mut third = house.connect().await;
+    assert_eq!(msa(&third.ask(&adt("3")).await), ("AA", "3"));
+    assert_eq!(msa(&first.ask(&adt("4")).await), ("AA", "4"));
+}
+
+#[tokio::test]
+async fn m19_a_silent_connection_is_closed_after_the_idle_time_and_a_probe_is_no_sender() {
+    let house = Plan::default().listener(|spec| spec.limits.idle = Duration::from_millis(100)).open().await;
+    let mut silent = house.connect().await;
+    silent.ends().await;
+    drop(house.connect().await);
+    assert_eq!(house.metric("barid_ingress_connections_closed_total{listener=\"default/mllp\",reason=\"idle\"}"), 0.0);
+    assert!(house.listeners.connections().is_empty());
+    let mut sender = house.connect().await;
+    assert_eq!(msa(&sender.ask(&adt("x")).await), ("AA", "x"));
+    let listed = house.listeners.connections();
+    assert_eq!((listed.len(), listed[0].messages, listed[0].last_code), (1, 1, Some("AA")));
+    assert_eq!(listed[0].facility.as_deref(), Some("CHN"));
+    sender.ends().await;
+    assert_eq!(house.metric("barid_ingress_connections_closed_total{listener=\"default/mllp\",reason=\"idle\"}"), 1.0);
+}
+
+#[tokio::test]
+async fn m19_unanswered_frames_of_a_connection_are_bounded_and_then_its_socket_is_not_read() {
+    let house = Plan::default().pipeline(4).open().await;
+    house.memory.hold();
+    let mut client = house.connect().await;
+    let all: Vec<u8> = (0..10).flat_map(|n| framed(&adt(&format!("p{n}")))).collect();
+    client.send(&all).await;
+    house.until("four are submitted", |house| house.memory.submitted().len() == 4).await;
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.memory.submitted().len(), 4);
+    house.memory.release();
+    for n in 0..10 {
+        assert_eq!(msa(&client.answer().await), ("AA", format!("p{n}").as_str()));
+    }
+}

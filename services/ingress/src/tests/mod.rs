@@ -1,0 +1,9 @@
+//! Behaviour seen from outside: bytes in, bytes out.
+
+mod acknowledge;
+mod drain;
+mod framing;
+mod http;
+mod limits;
+mod reload;
+mod tls;

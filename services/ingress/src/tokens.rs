@@ -1,0 +1,47 @@
+//! Bearer tokens: which declared ones a request shows. Only their SHA-256 is kept, and every one is compared in the same
+//! time, so that an answer's delay tells nothing.
+
+use std::sync::Arc;
+
+use barid_config::Snapshot;
+use barid_model::Digest;
+
+use crate::secrets::Secrets;
+
+/// The tokens that identities of the snapshot ask for.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    /// Digest of the token, and its place as identities name it.
+    known: Vec<(Digest, Arc<str>)>,
+}
+
+impl Tokens {
+    /// Reads them all; those that cannot be read are told and match nothing. Blocking.
+    pub(crate) fn read(snapshot: &Snapshot, secrets: &dyn Secrets) -> Self {
+        let identities = snapshot.facilities.values().flat_map(|facility| &facility.identities);
+        let mut known: Vec<(Digest, Arc<str>)> = Vec::new();
+        for secret in identities.filter_map(|identity| identity.token.as_ref()) {
+            let place: Arc<str> = secret.to_string().into();
+            if known.iter().any(|(_, other)| *other == place) {
+                continue;
+            }
+            match secrets.value(secret) {
+                Ok(token) if !token.is_empty() => known.push((Digest::of(&token), place)),
+                Ok(_) => tracing::warn!(token = %place, "token is empty and recognises nobody"),
+                Err(error) => tracing::warn!(token = %place, %error, "token cannot be read and recognises nobody"),
+            }
+        }
+        Self { known }
+    }
+
+    /// The places of the tokens that have this value.
+    pub(crate) fn places(&self, shown: &[u8]) -> Vec<Arc<str>> {
+        let shown = Digest::of(shown);
+        self.known.iter().filter(|(digest, _)| same(digest, &shown)).map(|(_, place)| Arc::clone(place)).collect()
+    }
+}
+
+/// Compares all bytes whatever they are.
+fn same(a: &Digest, b: &Digest) -> bool {
+    a.as_bytes().iter().zip(b.as_bytes()).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0
+}
