@@ -16,7 +16,7 @@ mod outgoing;
 mod probe;
 pub mod secret;
 mod sent;
-pub mod settings;
+mod spec;
 mod status;
 mod tls;
 #[cfg(test)]
@@ -29,6 +29,7 @@ pub use facts::Expression;
 pub use outgoing::Outgoing;
 pub use probe::Met;
 pub use sent::{AnswerClass, Answered, Sent, TransportError, TransportKind};
+pub use spec::{Environment, SpecError, answers, connector};
 pub use status::Status;
 pub use verdict::{Backoff, Verdict};
 

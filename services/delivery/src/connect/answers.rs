@@ -9,7 +9,7 @@ use std::sync::Arc;
 use barid_expr::{AnswerFacts, ExprError, Place, Program, Scope, Type};
 use barid_model::Finding;
 
-use super::settings::{AnswerThen, OnReject};
+use barid_config::document::{AnswerThen, OnReject};
 use super::{AnswerClass, Answered, Backoff, Outgoing, Sent, Verdict};
 
 /// HL7 table 0357: the receiver's own trouble, not the message's.

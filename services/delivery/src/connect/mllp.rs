@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::connect::settings::{MllpRelease, TlsClient};
+use barid_config::settings::{MllpRelease, TlsClient};
 use futures_util::future::BoxFuture;
 
 use super::dial::{Dialer, Endpoint};

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::connect::settings::{Secret, SecretFile};
+use barid_config::settings::{Secret, SecretFile};
 use parking_lot::Mutex;
 
 /// Largest secret, in bytes: a bundle of all public certificate authorities is a third of it.

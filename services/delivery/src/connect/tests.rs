@@ -7,7 +7,8 @@ use barid_model::{DeliveryId, Finding, MessageUid, Payload, Timestamp};
 use bytes::Bytes;
 
 use super::secret::{FileSecrets, SecretValue, Secrets};
-use super::settings::{AnswerThen, OnReject, Secret, SecretFile};
+use barid_config::document::{AnswerThen, OnReject};
+use barid_config::settings::{Secret, SecretFile};
 use super::*;
 
 /// Patience of tests that wait for something to happen.

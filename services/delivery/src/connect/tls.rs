@@ -4,9 +4,12 @@
 //! The files are read at each new connection and the settings rebuilt when they changed, so a renewed certificate
 //! is used from the next connection on, and the ones that are open stay. There is no setting that skips the check.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use crate::connect::settings::{Secret, SecretFile, TlsClient};
+use barid_config::settings::{Secret, SecretFile, TlsClient};
 use barid_model::Digest;
 use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject;

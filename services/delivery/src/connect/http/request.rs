@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use crate::connect::settings::{HttpCredentials, Secret};
+use barid_config::settings::{HttpCredentials, Secret};
 use barid_model::Finding;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};

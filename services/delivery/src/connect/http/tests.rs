@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::connect::secret::FileSecrets;
-use crate::connect::settings::{Secret, SecretFile};
+use barid_config::settings::{Secret, SecretFile};
 use crate::connect::tests::{PATIENCE, answered, awaited, failure, message, no_secrets};
 use crate::connect::{AnswerClass, Outgoing, Sent, TransportKind};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::connect::settings::MllpRelease;
+use barid_config::settings::MllpRelease;
 use barid_hl7::Header;
 use barid_mllp::{Control, Decoder, Event, HEADER, Options, START, TRAILER};
 use barid_model::Finding;
