@@ -5,18 +5,21 @@
 //! last good version and stops nobody else. Reading the folder is the only I/O here; when to read it again is the
 //! caller's business, as are clocks, sockets and secrets, which a snapshot only names.
 
+mod compile;
 pub mod document;
 mod expression;
+mod load;
 mod problem;
 mod read;
 pub mod settings;
 mod snapshot;
+mod watch;
 mod yaml;
 
+pub use compile::{ClosureError, Compiled, Layer, Setting, compile};
 pub use expression::Expression;
+pub use load::{DOCUMENTS_MAX, FILE_BYTES_MAX, Sources, load_dir};
 pub use problem::{Problem, ProblemSeverity};
 pub use settings::{Connect, DestinationSpec, ExchangeSpec, FacilitySpec, ListenerSpec};
-pub use snapshot::{Channel, Snapshot};
-
-#[path = "../../transform/src/document/mod.rs"]
-mod transform_document;
+pub use snapshot::{Channel, RestoreError, Sender, Snapshot};
+pub use watch::Watcher;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::transform_document::{Outbound, Reference, Step};
+use barid_transform::document::{Outbound, Reference, Step};
 
-use super::{Period, is_empty};
+use super::{OnUnknown, Period, is_empty};
 
 /// Which messages, how checked, transformed, ordered, where to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -137,6 +137,9 @@ pub struct Validate {
     /// What becomes of a message with errors. Default `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_invalid: Option<OnInvalid>,
+    /// What becomes of a message without MSH-10. Default `reject`; `accept` gives it an id made here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_control_id: Option<OnUnknown>,
 }
 
 /// What becomes of a message with errors.

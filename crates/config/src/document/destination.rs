@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::transform_document::Outbound;
+use barid_transform::document::Outbound;
 
 use super::{AllowedFrom, Period, SecretName, SecretValue, is_empty};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::transform_document::Reference;
+use barid_transform::document::Reference;
 
 use super::{AllowedFrom, Hours, Period, SecretValue, is_empty};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use barid_model::Name;
 use barid_model::name::DEFAULT_NAMESPACE;
-use crate::transform_document::Reference;
+use barid_transform::document::Reference;
 use serde::{Deserialize, Serialize};
 
 use super::is_empty;

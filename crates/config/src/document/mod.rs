@@ -16,7 +16,7 @@ mod table;
 mod test;
 mod units;
 
-pub use crate::transform_document::{CodeRow, OnUnmappable, Outbound, Reference, SegmentEnds, Step};
+pub use barid_transform::document::{CodeRow, OnUnmappable, Outbound, Reference, SegmentEnds, Step};
 use serde::{Deserialize, Serialize};
 
 pub use channel::{

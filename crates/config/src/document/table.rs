@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::transform_document::{CodeRow, Step};
+use barid_transform::document::{CodeRow, Step};
 
 use super::{AllowedFrom, is_empty};
 

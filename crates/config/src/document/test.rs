@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::transform_document::Reference;
+use barid_transform::document::Reference;
 
 use super::is_empty;
 

@@ -18,6 +18,12 @@ const PERIOD_UNITS: [(&str, u64); 6] =
     [("y", 31_536_000_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl Period {
+    /// From a number of milliseconds.
+    #[must_use]
+    pub const fn millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
     /// From a number of seconds.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {

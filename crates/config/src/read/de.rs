@@ -265,7 +265,10 @@ impl<'a> SeqAccess<'a> for Items<'a> {
             let index = self.next;
             self.next += 1;
             if !item.skip {
-                return seed.deserialize(NodeReader(item)).map(Some).map_err(|fault| fault.under(Step::Index(index)));
+                return seed
+                    .deserialize(NodeReader(item))
+                    .map(Some)
+                    .map_err(|fault| fault.at(item.at).under(Step::Index(index)));
             }
         }
         Ok(None)
@@ -296,7 +299,7 @@ impl<'a> MapAccess<'a> for Fields<'a> {
         seed.deserialize(NodeReader(&entry.value)).map_err(|fault| {
             // An empty value has no place of its own: its key is pointed at.
             let fault = if entry.value.is_null() { Fault { at: Some(entry.at), ..fault } } else { fault };
-            fault.under(Step::Key(entry.key.to_string()))
+            fault.at(entry.value.at).under(Step::Key(entry.key.to_string()))
         })
     }
 }

@@ -10,6 +10,6 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use document::{Read, read_document};
-pub(crate) use fault::{Fault, remedied};
+pub(crate) use document::read_document;
+pub(crate) use fault::remedied;
 pub(crate) use suggest::nearest;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use barid_model::Name;
+use barid_transform::RouteTarget;
 
-use super::destination::OutboundSettings;
-use crate::document::{AckAfter, AckMode, ChannelState, IndexKey, OnInvalid, OrderBy};
+use crate::document::{AckAfter, AckMode, ChannelState, IndexKey, OnInvalid, OnUnknown, OrderBy};
 
 /// A channel's settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct ChannelSettings {
     pub profile: Option<Name>,
     /// What becomes of a message with errors.
     pub on_invalid: OnInvalid,
+    /// What becomes of a message without MSH-10.
+    pub missing_control_id: OnUnknown,
     /// How long a resend is recognised; zero: not at all.
     pub duplicate_window: Duration,
     /// What stays in order.
@@ -40,7 +42,7 @@ pub struct ChannelSettings {
 /// Which messages a channel takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FromSettings {
-    /// The listeners it reads from, as full names.
+    /// The listeners it reads from; none: all of its own namespace.
     pub listeners: Vec<Name>,
     /// The facilities it takes from; none: any.
     pub facilities: Vec<Name>,
@@ -85,15 +87,4 @@ pub struct RouteSettings {
     pub name: String,
     /// Where it goes.
     pub to: RouteTarget,
-    /// How the message is written: the destination's setting with the route's own over it.
-    pub outbound: OutboundSettings,
-}
-
-/// Where a route goes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RouteTarget {
-    /// A destination.
-    Destination(Name),
-    /// Another channel.
-    Channel(Name),
 }

@@ -3,13 +3,14 @@
 //! The data plane runs on these. They compare by value, so that a hot reload touches only what changed.
 
 mod channel;
+pub mod defaults;
 mod destination;
 mod exchange;
 mod facility;
 mod listener;
 mod secret;
 
-pub use channel::{AckSettings, ChannelSettings, FromSettings, OrderSettings, RouteSettings, RouteTarget};
+pub use channel::{AckSettings, ChannelSettings, FromSettings, OrderSettings, RouteSettings};
 pub use destination::{
     AnswerSettings, BacklogSettings, Connect, DestinationSpec, FileConnect, HeaderSettings, HttpConnect,
     HttpCredentials, MllpConnect, OutboundSettings, RetrySettings, TlsClient,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::tree::{At, Entry, Node, Value};
 
@@ -47,6 +47,14 @@ fn unreadable(at: At, text: impl Into<String>, remedy: impl Into<String>) -> Unr
     Unreadable { at, text: text.into(), remedy: remedy.into() }
 }
 
+fn not_yaml(error: &ScanError) -> Unreadable {
+    let at = place(*error.marker());
+    match error.info() {
+        "recursion limit exceeded" => unreadable(at, "this is nested too deeply", "documents need about ten levels"),
+        info => unreadable(at, format!("this is not YAML: {info}"), "look for a missing quote, bracket or indent"),
+    }
+}
+
 fn place(marker: Marker) -> At {
     At { line: marker.line(), column: marker.col() + 1 }
 }
@@ -81,9 +89,7 @@ impl Builder {
     fn run(&mut self, text: &str) -> Step {
         let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str(text);
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| {
-                unreadable(place(*error.marker()), format!("this is not YAML: {}", error.info()), "")
-            })?;
+            let (event, span) = event.map_err(|error| not_yaml(&error))?;
             self.take(event, span)?;
         }
         Ok(())

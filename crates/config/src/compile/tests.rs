@@ -1,0 +1,1 @@
+//! The compiler, through documents as people write them.
