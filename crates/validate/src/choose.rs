@@ -31,7 +31,8 @@ impl ParseTable {
         let mut from_here = false;
         for channel in self.candidates(listener) {
             let (facility, spoken) = sender;
-            if !channel.takes_from(facility) && !(spoken.is_some() && channel.takes_from(spoken)) {
+            let takes = channel.takes_from(facility) || (spoken.is_some() && channel.takes_from(spoken));
+            if !takes {
                 continue;
             }
             from_here = true;

@@ -158,7 +158,13 @@ impl Gate {
         }
     }
 
-    async fn accept(&self, accepted: Accepted, raw: Bytes, arrival: &Arrival<'_>, tolerated: Option<Finding>) -> Pending {
+    async fn accept(
+        &self,
+        accepted: Accepted,
+        raw: Bytes,
+        arrival: &Arrival<'_>,
+        tolerated: Option<Finding>,
+    ) -> Pending {
         let Accepted { mut envelope, header, ack, is_response } = accepted;
         let accept = &self.shared.parts.accept;
         let ours = |header, error: AcceptError| {
@@ -210,4 +216,3 @@ fn used_before(envelope: Envelope, header: Header, ack: Mode, is_response: bool)
         is_response,
     }
 }
-

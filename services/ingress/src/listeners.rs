@@ -211,8 +211,8 @@ impl Listeners {
                 gate.spec.store(Arc::clone(spec));
                 secured
             }
-            Some((gate, _)) if gate.spec.load().socket == spec.socket && spec.socket.port() != 0 => {
-                // The same port for another protocol: the old socket has to go first.
+            Some((_, address)) if overlap(address, spec.socket) => {
+                // The same port for another protocol or address: the old socket has to go first.
                 let old = self.running.lock().remove(&spec.name);
                 if let Some(mut old) = old {
                     old.gate.go(Phase::Draining);
@@ -288,6 +288,11 @@ async fn finish(running: Running, deadline: Instant) -> usize {
     left
 }
 
+/// Whether two sockets cannot be bound at the same time.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+}
+
 /// Loads the listener's certificates; what was loaded before stays where that fails.
 async fn secure(gate: &Arc<Gate>, spec: &Arc<ListenerSpec>) -> Result<(), ListenerFault> {
     let Some(tls) = spec.tls.clone() else { return Ok(()) };
@@ -300,7 +305,8 @@ async fn secure(gate: &Arc<Gate>, spec: &Arc<ListenerSpec>) -> Result<(), Listen
     let fault = |text: String| ListenerFault {
         listener: spec.name.clone(),
         text,
-        remedy: "put a certificate chain, its key and, for client certificates, the authorities there, all as PEM".to_owned(),
+        remedy: "put a certificate chain, its key and, for client certificates, the authorities there, all as PEM"
+            .to_owned(),
     };
     match loaded.await {
         Ok(Ok(changed)) => {

@@ -97,7 +97,11 @@ impl Metrics {
         registry.register("received", "Messages received, whatever became of them", metrics.received.clone());
         registry.register("received_bytes", "Bytes of messages received", metrics.bytes.clone());
         registry.register("accepted", "Messages made durable, by channel", metrics.accepted.clone());
-        registry.register("acknowledged", "Acknowledgements by code; none: no answer was due", metrics.acknowledged.clone());
+        registry.register(
+            "acknowledged",
+            "Acknowledgements by code; none: no answer was due",
+            metrics.acknowledged.clone(),
+        );
         registry.register("refused", "Messages refused, by reason", metrics.refused.clone());
         registry.register("duplicates", "Resends recognised and answered again", metrics.duplicates.clone());
         registry.register("discarded_frames", "Frames that held no message, by reason", metrics.discarded.clone());
@@ -117,7 +121,8 @@ impl Metrics {
     pub(crate) fn of(&self, listener: &Name) -> ListenerMetrics {
         let name = NameLabel(Some(listener.clone()));
         let label = ListenerLabel { listener: name.clone() };
-        let code = |code: &'static str| self.acknowledged.get_or_create_owned(&CodeLabels { listener: name.clone(), code });
+        let code =
+            |code: &'static str| self.acknowledged.get_or_create_owned(&CodeLabels { listener: name.clone(), code });
         ListenerMetrics {
             received: self.received.get_or_create_owned(&label),
             bytes: self.bytes.get_or_create_owned(&label),

@@ -140,6 +140,8 @@ impl Pending {
 fn durable(gate: &Gate, read: Instant, waits: Option<(Digest, Duration)>) -> Step {
     match waits {
         None => Step::Settled(Settled::Accepted),
-        Some((key, timeout)) => Step::Answer(gate.shared.parts.accept.wait_answer(key, timeout.saturating_sub(read.elapsed()))),
+        Some((key, timeout)) => {
+            Step::Answer(gate.shared.parts.accept.wait_answer(key, timeout.saturating_sub(read.elapsed())))
+        }
     }
 }

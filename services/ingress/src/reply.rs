@@ -47,7 +47,9 @@ impl Replies {
             Settled::Answered(AnswerForSender::Rejected(findings)) => self.own(pending, Disposition::Error, findings),
             Settled::Answered(AnswerForSender::Passed(answer)) => match passed(&pending.header, answer) {
                 Some(reply) => reply,
-                None => self.own(pending, Disposition::Error, &[internal("the destination's answer cannot be passed on")]),
+                None => {
+                    self.own(pending, Disposition::Error, &[internal("the destination's answer cannot be passed on")])
+                }
             },
             Settled::NoAnswer => {
                 let text = "the message is stored, but its destination has not answered in time";
@@ -113,4 +115,3 @@ fn passed(request: &Header, answer: &Payload) -> Option<Reply> {
 fn internal(text: &str) -> Finding {
     Finding::error(error_code::INTERNAL, "", "accept", text)
 }
-

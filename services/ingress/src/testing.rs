@@ -7,18 +7,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_config::Snapshot;
 use barid_config::document::{AckMode, Identify, MllpMode, OnUnknown};
 use barid_config::settings::{
     ExchangeSpec, LimitSettings, ListenerSpec, ListenerTransport, MllpRelease, MllpSettings, Secret, SecretFile,
 };
-use barid_config::Snapshot;
 use barid_hl7::{Limits, ack};
 use barid_model::record::RefusedRecord;
 use barid_model::stage::{Call, Local};
 use barid_model::{Clock, Digest, Envelope, LaneHasher, MessageUid, Name, Payload, Revision, Timestamp};
 use barid_validate::{
-    AckRules, ChannelRules, ChannelState, ListenerRules, OnInvalid, OnStranger, OrderRule, Parse, ParseInput, ParseTable,
-    Proof, Verdict,
+    AckRules, ChannelRules, ChannelState, ListenerRules, OnInvalid, OnStranger, OrderRule, Parse, ParseInput,
+    ParseTable, Proof, Verdict,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -227,7 +227,6 @@ impl Secrets for Safe {
 pub(crate) struct House {
     pub(crate) listeners: Arc<Listeners>,
     pub(crate) memory: Memory,
-    pub(crate) safe: Safe,
     pub(crate) registry: Registry,
     pub(crate) plan: Plan,
 }
@@ -245,8 +244,16 @@ pub(crate) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        let bounds = Bounds { quiet: Duration::from_millis(50), linger: Duration::from_millis(200), ..Bounds::default() };
-        Self { listeners: vec![mllp("mllp")], facilities: vec![], specs: vec![], channels: vec![channel("all")], bounds, crash: None }
+        let bounds =
+            Bounds { quiet: Duration::from_millis(50), linger: Duration::from_millis(200), ..Bounds::default() };
+        Self {
+            listeners: vec![mllp("mllp")],
+            facilities: vec![],
+            specs: vec![],
+            channels: vec![channel("all")],
+            bounds,
+            crash: None,
+        }
     }
 }
 
@@ -272,7 +279,8 @@ impl Plan {
     fn snapshot(&self) -> (Arc<Snapshot>, Arc<ParseTable>) {
         let listeners = self.listeners.iter().map(|spec| (spec.name.clone(), Arc::new(spec.clone()))).collect();
         let facilities = self.specs.iter().map(|spec| (spec.name.clone(), Arc::new(spec.clone()))).collect();
-        let exchange = ExchangeSpec { application: "BARID".to_owned(), facility: "MSP".to_owned(), ..ExchangeSpec::default() };
+        let exchange =
+            ExchangeSpec { application: "BARID".to_owned(), facility: "MSP".to_owned(), ..ExchangeSpec::default() };
         let snapshot = Snapshot { exchange: Arc::new(exchange), listeners, facilities, ..Snapshot::default() };
         let rules = self.listeners.iter().map(rules).collect();
         let table = ParseTable::new(rules, self.facilities.clone(), self.channels.clone());
@@ -308,7 +316,7 @@ impl House {
             metrics: Metrics::new(&mut registry),
             bounds: plan.bounds,
         };
-        Self { listeners: Arc::new(Listeners::new(parts)), memory, safe, registry, plan }
+        Self { listeners: Arc::new(Listeners::new(parts)), memory, registry, plan }
     }
 
     pub(crate) async fn apply(&self) -> Vec<crate::ListenerFault> {

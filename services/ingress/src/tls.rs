@@ -61,7 +61,8 @@ impl Tls {
     /// [`TlsError`]; what was there before stays.
     pub(crate) fn load(&self, settings: &TlsServer, http: bool, secrets: &dyn Secrets) -> Result<bool, TlsError> {
         let authorities = settings.ca.as_ref().map(|file| secrets.file(file)).transpose()?;
-        let files = Files { certificate: secrets.file(&settings.certificate)?, key: secrets.file(&settings.key)?, authorities };
+        let files =
+            Files { certificate: secrets.file(&settings.certificate)?, key: secrets.file(&settings.key)?, authorities };
         if let Some(loaded) = &*self.current.load()
             && loaded.settings == *settings
             && loaded.files == files
@@ -94,7 +95,8 @@ fn build(settings: &TlsServer, files: &Files, http: bool) -> Result<(ServerConfi
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
     let fault = |error: rustls::Error| wrong(settings.certificate.to_string())(error.to_string());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions).map_err(fault)?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions).map_err(fault)?;
     let builder = match verifier(settings, files, provider)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

@@ -122,8 +122,12 @@ impl Conversation {
             let read = (first.len() + rest.len()) as u64;
             let deadline = started + limits.frame + std::time::Duration::from_secs(read / BODY_RATE_MIN);
             let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
-                Err(_) => return Err(refused(StatusCode::REQUEST_TIMEOUT, "the message took too long to arrive", None)),
-                Ok(Some(Err(_))) => return Err(refused(StatusCode::BAD_REQUEST, "the message did not arrive whole", None)),
+                Err(_) => {
+                    return Err(refused(StatusCode::REQUEST_TIMEOUT, "the message took too long to arrive", None));
+                }
+                Ok(Some(Err(_))) => {
+                    return Err(refused(StatusCode::BAD_REQUEST, "the message did not arrive whole", None));
+                }
                 Ok(None) => break,
                 Ok(Some(Ok(frame))) => frame,
             };
@@ -185,15 +189,22 @@ fn check_target(gate: &Gate, request: &Request<Incoming>) -> Result<(), Refused>
 fn check_type(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
     let unsupported = |text| {
         let accept = HeaderName::from_static("accept-post");
-        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, text, Some((accept, "application/hl7-v2, x-application/hl7-v2+er7")))
+        refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            text,
+            Some((accept, "application/hl7-v2, x-application/hl7-v2+er7")),
+        )
     };
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(unsupported("send the message without a content encoding"));
     }
     let value = headers.get(header::CONTENT_TYPE);
-    let media = value.and_then(|value| value.to_str().ok()).map(|text| text.split(';').next().unwrap_or_default().trim());
+    let media =
+        value.and_then(|value| value.to_str().ok()).map(|text| text.split(';').next().unwrap_or_default().trim());
     match (value, media) {
-        (Some(value), Some(media)) if MEDIA_TYPES.iter().any(|known| media.eq_ignore_ascii_case(known)) => Ok(value.clone()),
+        (Some(value), Some(media)) if MEDIA_TYPES.iter().any(|known| media.eq_ignore_ascii_case(known)) => {
+            Ok(value.clone())
+        }
         _ => Err(unsupported("send HL7 v2 as application/hl7-v2")),
     }
 }

@@ -7,8 +7,8 @@ use barid_config::settings::MllpRelease;
 use barid_mllp::Control;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::frames::earlier;
 use super::Connection;
+use super::frames::earlier;
 use crate::pending::Pending;
 
 /// Answers collected until they are written, in bytes.
@@ -47,6 +47,7 @@ where
             let control = if pending.is_ours() { Control::Nack } else { Control::Ack };
             self.output.extend_from_slice(&barid_mllp::control(control));
         }
+        self.collected += usize::from(reply.code.is_some());
         if reply.code.is_some() && barid_mllp::encode_into(&reply.bytes, &mut self.output).is_err() {
             // Only a request whose own delimiters are block characters could do this, and no parser takes those.
             self.gate.meters.unwritten.inc();
@@ -66,7 +67,11 @@ where
             stream.flush().await
         };
         match tokio::time::timeout(most, write).await {
-            Ok(written) => written,
+            Ok(Ok(())) => {
+                self.collected = 0;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }

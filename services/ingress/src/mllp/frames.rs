@@ -196,7 +196,9 @@ where
                 self.fault(match violation {
                     Violation::Noise => "bytes outside a frame on a strict listener: the connection is closed",
                     Violation::NoiseLimit => "the peer does not speak MLLP: the connection is closed",
-                    Violation::StartBlockInside => "a start block inside a frame on a strict listener: the connection is closed",
+                    Violation::StartBlockInside => {
+                        "a start block inside a frame on a strict listener: the connection is closed"
+                    }
                     Violation::EndBlock => "an end block without CR on a strict listener: the connection is closed",
                 });
             }

@@ -48,6 +48,8 @@ pub(crate) struct Connection<S> {
     decoder: Decoder,
     input: BytesMut,
     output: BytesMut,
+    /// Answers in `output`.
+    collected: usize,
     /// Messages not answered yet, in order; at most the listener's `pipeline`.
     queue: VecDeque<Pending>,
     batch: Vec<Frame>,
@@ -122,11 +124,8 @@ where
             ListenerTransport::Mllp(mllp) => (mllp.release, mllp.mode == MllpMode::Strict, mllp.pipeline),
             ListenerTransport::Http(_) => (MllpRelease::One, false, 1),
         };
-        let options = barid_mllp::Options {
-            max_payload: spec.limits.message_bytes,
-            strict,
-            ..barid_mllp::Options::default()
-        };
+        let options =
+            barid_mllp::Options { max_payload: spec.limits.message_bytes, strict, ..barid_mllp::Options::default() };
         let now = Instant::now();
         Self {
             replies: Replies::new(&gate.shared),
@@ -137,6 +136,7 @@ where
             decoder: Decoder::new(options),
             input: BytesMut::new(),
             output: BytesMut::new(),
+            collected: 0,
             queue: VecDeque::new(),
             batch: Vec::new(),
             present: None,
@@ -226,8 +226,7 @@ where
 
     /// Draining: the frames read so far are the last ones, and one that has begun may end.
     fn follow_phase(&mut self) {
-        if self.last_until.is_none() && self.phase.has_changed().unwrap_or(true) && *self.phase.borrow_and_update() != Phase::Open
-        {
+        if self.last_until.is_none() && *self.phase.borrow() != Phase::Open {
             self.last_until = Some(self.read);
         }
     }
@@ -281,7 +280,7 @@ where
         if matches!(end, End::Idle | End::Slow) && self.frame_since.is_some() {
             self.fault("unfinished frame: the connection is closed and nothing was received");
         }
-        let unwritten = self.queue.len();
+        let unwritten = self.queue.len() + self.collected;
         if unwritten > 0 && end != End::Idle {
             self.gate.meters.unwritten.inc_by(unwritten as u64);
             self.fault("answers could not be written: the peer is gone or the drain's deadline has passed");

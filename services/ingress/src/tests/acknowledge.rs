@@ -14,7 +14,12 @@ fn with(control_id: &str, change: impl Fn(String) -> String) -> Vec<u8> {
 }
 
 fn delivered() -> Plan {
-    let ack = AckRules { after: AckAfter::Delivered, answerable: true, timeout: Duration::from_millis(300), ..AckRules::default() };
+    let ack = AckRules {
+        after: AckAfter::Delivered,
+        answerable: true,
+        timeout: Duration::from_millis(300),
+        ..AckRules::default()
+    };
     Plan::default().channel(|rules| rules.ack = ack)
 }
 

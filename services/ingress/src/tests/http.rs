@@ -1,9 +1,7 @@
 //! HTTP: the same custody, said in status codes.
 
 use barid_config::document::Identify;
-use barid_config::settings::{
-    FacilitySpec, HttpSettings, IdentitySettings, ListenerTransport, Secret, SecretFile,
-};
+use barid_config::settings::{FacilitySpec, HttpSettings, IdentitySettings, ListenerTransport, Secret, SecretFile};
 use barid_model::Name;
 use barid_validate::{FacilityRules, Identity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +28,8 @@ struct Got {
 }
 
 async fn request(stream: &mut TcpStream, line: &str, headers: &[&str], body: &[u8]) -> Got {
-    let head = format!("{line} HTTP/1.1\r\nHost: barid\r\nContent-Length: {}\r\n{}\r\n\r\n", body.len(), headers.join("\r\n"));
+    let head =
+        format!("{line} HTTP/1.1\r\nHost: barid\r\nContent-Length: {}\r\n{}\r\n\r\n", body.len(), headers.join("\r\n"));
     stream.write_all(head.as_bytes()).await.unwrap();
     // A response may come before the body is read.
     stream.write_all(body).await.unwrap_or_default();

@@ -67,7 +67,7 @@ async fn m10_an_unfinished_frame_is_closed_when_the_peer_is_idle_and_nothing_was
 #[tokio::test]
 async fn m10_a_peer_that_trickles_a_frame_is_closed_though_it_is_never_idle() {
     let house = Plan::default().listener(|spec| spec.limits.frame = Duration::from_millis(200)).open().await;
-    let mut client = house.connect().await;
+    let client = house.connect().await;
     client.stream.set_nodelay(true).unwrap();
     let (reading, mut writing) = tokio::io::split(client.stream);
     let trickle = tokio::spawn(async move {

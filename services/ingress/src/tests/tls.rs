@@ -118,7 +118,8 @@ async fn m20_tls_1_2_and_1_3_are_spoken_and_plain_bytes_are_not() {
     let (authority, safe) = (Authority::new("CA"), Safe::default());
     store(&safe, &authority.pair("barid.example", |_| {}), &authority);
     let house = plan(ClientAuth::None).open_with(safe).await;
-    for (version, spoken) in [(&rustls::version::TLS12, ProtocolVersion::TLSv1_2), (&rustls::version::TLS13, ProtocolVersion::TLSv1_3)]
+    for (version, spoken) in
+        [(&rustls::version::TLS12, ProtocolVersion::TLSv1_2), (&rustls::version::TLS13, ProtocolVersion::TLSv1_3)]
     {
         let mut client = dial(&house, &authority, None, &[version]).await.unwrap();
         let id = format!("{spoken:?}");
