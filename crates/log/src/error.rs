@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use barid_model::ErrorClass;
+
 use crate::{Key, Position, Purpose, Revision, Subject};
 
 /// An error of the log. [`LogError::is_retryable`], [`LogError::is_unknown`] and [`LogError::is_fatal`] say what the caller does.
@@ -70,6 +72,16 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// What a caller may do about it.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NoSpace(_) | Self::Busy(_) | Self::Unsettled(_) | Self::Unknown(_) => ErrorClass::Retryable,
+            Self::WrongRevision { .. } | Self::TooLarge { .. } | Self::BadName { .. } => ErrorClass::Rejected,
+            Self::WrongLast { .. } | Self::Failed(_) | Self::Damaged(_) | Self::Storage(_) => ErrorClass::Fatal,
+        }
+    }
+
     /// Nothing was stored and the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

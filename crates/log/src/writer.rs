@@ -40,6 +40,14 @@ impl Writer {
         Ok((Self { log, subject, last, in_flight: VecDeque::new(), durable, unsettled: false }, entry))
     }
 
+    /// Goes on after a last record that is there but cannot be read ([`LogError::Damaged`]); its position comes from [`Log::bounds`]. Only for owners that
+    /// need nothing from the record itself.
+    #[must_use]
+    pub fn resume(log: Arc<dyn Log>, subject: Subject, last: Position) -> Self {
+        let durable = log.changed(&subject);
+        Self { log, subject, last, in_flight: VecDeque::new(), durable, unsettled: false }
+    }
+
     /// The subject.
     #[must_use]
     pub fn subject(&self) -> &Subject {

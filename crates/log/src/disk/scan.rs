@@ -64,10 +64,7 @@ pub(super) fn scan(seal: Seal, segment: u64, bytes: &[u8], below: u64, apart: bo
                 scan.index.sequence = header.sequence;
                 walk(seal, bytes, start + GROUP_HEADER..start + GROUP_HEADER + header.len as usize, &mut scan);
             }
-            Region::Broken(range) => {
-                scan.broken.push(range.start as u64..range.end as u64);
-                walk(seal, bytes, range.clone(), &mut scan);
-            }
+            Region::Broken(range) => walk(seal, bytes, range.clone(), &mut scan),
         }
     }
     scan.index.end = end as u64;
