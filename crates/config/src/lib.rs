@@ -6,17 +6,22 @@
 //! caller's business, as are clocks, sockets and secrets, which a snapshot only names.
 
 mod compile;
+mod diff;
 pub mod document;
+mod explain;
 mod expression;
 mod load;
 mod problem;
 mod read;
 pub mod settings;
 mod snapshot;
+pub mod testing;
 mod watch;
 mod yaml;
 
 pub use compile::{ClosureError, Compiled, Layer, Setting, compile};
+pub use diff::{Change, FieldChange, What, diff};
+pub use explain::explain;
 pub use expression::Expression;
 pub use load::{DOCUMENTS_MAX, FILE_BYTES_MAX, Sources, load_dir};
 pub use problem::{Problem, ProblemSeverity};

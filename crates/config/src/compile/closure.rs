@@ -158,6 +158,17 @@ pub(crate) fn rebuild(text: &Bytes) -> Result<snapshot::Channel, ClosureError> {
     Ok(finish(&closure, text.clone(), parts))
 }
 
+/// The channel with other constants, for a test.
+pub(crate) fn with_constants(
+    channel: &snapshot::Channel,
+    constants: &BTreeMap<String, String>,
+) -> Result<snapshot::Channel, ClosureError> {
+    let mut closure: Closure<'static> =
+        serde_json::from_slice(&channel.closure).map_err(|error| ClosureError::Malformed(error.to_string()))?;
+    closure.constants.extend(constants.iter().map(|(name, value)| (name.clone(), value.clone())));
+    rebuild(&closure.text())
+}
+
 #[derive(Deserialize)]
 struct Outline {
     format: u32,

@@ -32,11 +32,12 @@ use crate::problem::Problem;
 use crate::snapshot::Snapshot;
 
 pub use closure::ClosureError;
-pub(crate) use closure::rebuild;
+pub(crate) use closure::{rebuild, with_constants};
 pub use layers::{Layer, Setting};
 pub(crate) use layers::{Layers, channel_settings, destination_settings, listener_ack};
 pub(crate) use shelf::Given;
 use shelf::Shelf;
+pub(crate) use table::table_for_test;
 
 /// What a compilation gave.
 #[derive(Debug, Clone)]

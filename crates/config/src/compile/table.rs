@@ -29,6 +29,21 @@ pub(super) fn build(shelf: &Shelf, snapshot: &Snapshot) -> Arc<ParseTable> {
     Arc::new(ParseTable::new(listeners, facilities, channels))
 }
 
+/// A table in which a channel that only other channels lead to takes everything from one listener.
+pub(crate) fn table_for_test(snapshot: &Snapshot, channel: &Channel, listener: &Name) -> Arc<ParseTable> {
+    let facilities = snapshot.facilities.values().map(|facility| facility_rules(facility)).collect();
+    let rules = rules(snapshot, channel, vec![listener.clone()], None);
+    let listener = ListenerRules {
+        name: listener.clone(),
+        identify: Proof::Declared,
+        unknown_facility: OnStranger::Accept,
+        on_unmatched: OnStranger::Reject,
+        ack: ack::Mode::Standard,
+        limits: Limits::default(),
+    };
+    Arc::new(ParseTable::new(vec![listener], facilities, vec![rules]))
+}
+
 fn listener_rules(listener: &ListenerSpec) -> ListenerRules {
     let strict = matches!(&listener.transport, ListenerTransport::Mllp(mllp) if mllp.mode == MllpMode::Strict);
     ListenerRules {
@@ -94,21 +109,25 @@ fn identity(own: &IdentitySettings) -> Identity {
 
 /// The rules of a channel; none where only routes of other channels lead to it.
 fn channel_rules(snapshot: &Snapshot, channel: &Channel) -> Option<ChannelRules> {
-    let settings = &channel.settings;
-    let from = settings.from.as_ref()?;
+    let from = channel.settings.from.as_ref()?;
     let listeners: Vec<Name> = snapshot.listeners.keys().filter(|name| channel.reads(name)).cloned().collect();
+    Some(rules(snapshot, channel, listeners, selected(snapshot, from)))
+}
+
+fn rules(snapshot: &Snapshot, channel: &Channel, listeners: Vec<Name>, facilities: Option<Vec<Name>>) -> ChannelRules {
+    let settings = &channel.settings;
     let index = settings.index.iter().zip(&channel.index).map(|(key, path)| IndexRule {
         name: key.name.as_str().into(),
         path: *path,
         sensitive: key.sensitive.unwrap_or(true),
     });
-    Some(ChannelRules {
+    ChannelRules {
         name: channel.name.clone(),
         revision: channel.revision,
         priority: settings.priority,
         ack: ack_rules(snapshot, settings, &listeners),
         listeners,
-        facilities: selected(snapshot, from),
+        facilities,
         when: channel.when.clone(),
         state: if settings.state == ChannelState::Closed { RuleState::Closed } else { RuleState::Open },
         on_invalid: match settings.on_invalid {
@@ -120,7 +139,7 @@ fn channel_rules(snapshot: &Snapshot, channel: &Channel) -> Option<ChannelRules>
         order: channel.order.clone(),
         index: index.collect(),
         accept_without_control_id: settings.missing_control_id == OnUnknown::Accept,
-    })
+    }
 }
 
 fn ack_rules(snapshot: &Snapshot, settings: &ChannelSettings, listeners: &[Name]) -> AckRules {

@@ -1,0 +1,1 @@
+//! Test cases against channels that are right and wrong.
