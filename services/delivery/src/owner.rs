@@ -9,6 +9,7 @@ pub mod answer;
 mod circuit;
 pub mod command;
 pub mod commit;
+mod land;
 mod recover;
 mod send;
 mod slot;
@@ -17,6 +18,7 @@ pub mod supervise;
 mod take;
 mod write;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,9 +116,12 @@ pub struct Owner {
     slots: Slots,
     circuit: Circuit,
     writing: Writing,
-    landed: FuturesUnordered<write::Landing>,
+    landed: FuturesUnordered<land::Landing>,
+    in_flight: land::Flights,
     started: Instant,
     show_at: Timestamp,
+    /// Positions of PARK that a person has decided on, not yet durable.
+    deciding: HashSet<u64>,
     stopping: bool,
 }
 
@@ -133,11 +138,11 @@ impl Owner {
             window.begin(partition, commits.stored().position(partition));
         }
         let mut parking = Parking::default();
-        let recovered = Recovered::read(&options, commits.stored(), &mut parking).await?;
+        let (recovered, left) = Recovered::read(&options, commits.stored(), &mut parking).await?;
         let plan = Arc::clone(&options.plan.borrow());
         let (park, _) = Writer::open(Arc::clone(&log), subject::park(&options.destination)?).await?;
         let (outcome, _) = Writer::open(log, subject::outcome(&options.destination)?).await?;
-        Ok(Self {
+        let mut owner = Self {
             slots: Slots::open(&plan),
             plan,
             window,
@@ -147,11 +152,15 @@ impl Owner {
             circuit: Circuit::default(),
             writing: Writing::new(park, outcome),
             landed: FuturesUnordered::new(),
+            in_flight: land::Flights::default(),
             started: Instant::now(),
             show_at: Timestamp::default(),
+            deciding: HashSet::new(),
             stopping: false,
             options,
-        })
+        };
+        owner.complete(left);
+        Ok(owner)
     }
 
     /// Delivers until `stop` says so; then ends what is on its way and commits.
@@ -183,7 +192,10 @@ impl Owner {
                     self.stopping = true;
                     deadline = Some(Instant::now() + DRAIN);
                 }
-                Some(landed) = self.landed.next() => self.land(landed?),
+                Some(landed) = self.landed.next() => {
+                    let (id, landed) = landed?;
+                    self.land(id, landed);
+                }
                 Some((id, sent)) = self.slots.result() => self.answered(id, &sent),
                 Some(command) = commands.recv(), if !self.stopping => self.command(command).await?,
                 Ok(()) = plans.changed() => self.replan(&plans.borrow_and_update().clone()),
@@ -252,7 +264,7 @@ impl Owner {
     fn wake_at(&mut self, commit_at: Instant, deadline: Option<Instant>) -> Instant {
         let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
         let timers = [self.window.next_timer(), self.circuit.opens_at()];
-        if !self.stopping && self.window.has_room() && self.parking.wants().is_some() {
+        if self.wants_park().is_some() {
             return Instant::now();
         }
         let next = timers.into_iter().flatten().map(at).chain(deadline).min();

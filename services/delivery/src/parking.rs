@@ -59,6 +59,17 @@ struct FacilityPark {
     queues: u32,
     /// Its first parked record since it has any; a barrier comes back only in a pass that began there.
     first: u64,
+    /// The highest place in OUT of what was parked.
+    highest: u64,
+    /// What was parked after something that comes behind it in OUT: it was on its way when its lane was closed.
+    late: Vec<Late>,
+}
+
+#[derive(Debug)]
+struct Late {
+    position: u64,
+    order: u64,
+    lanes: Lanes,
 }
 
 /// A lane, or all of a facility for a barrier that is parked.
@@ -81,6 +92,8 @@ pub struct Parking {
     waiting: HashMap<Parked, u64>,
     /// Records that were parked for another reason and hold their lanes by now.
     held_later: HashSet<u64>,
+    /// Records whose destination may have them already, as far as that is not in the record itself.
+    doubted: HashSet<u64>,
     /// Records without a lane that stand in PARK and are not set aside.
     loose: BTreeSet<u64>,
     /// Held records without a lane that a person released.
@@ -153,7 +166,8 @@ impl Parking {
     }
 
     /// A reserved record stands in PARK at this position.
-    pub fn parked(&mut self, position: u64, why: Parked, record: &OutRecord) {
+    /// `out` is its place in OUT, which is the order that counts.
+    pub fn parked(&mut self, position: u64, why: Parked, out: u64, record: &OutRecord) {
         self.end = self.end.max(position);
         *self.waiting.entry(why).or_default() += 1;
         if why == Parked::Quarantined {
@@ -172,10 +186,15 @@ impl Parking {
                 drains &= park.mode == Mode::Draining;
             }
         }
-        if let Some(facility) = self.facilities.get_mut(&record.facility)
-            && facility.first == 0
-        {
-            facility.first = position;
+        if let Some(facility) = self.facilities.get_mut(&record.facility).filter(|_| record.lanes != Lanes::None) {
+            if facility.first == 0 {
+                facility.first = position;
+            }
+            if order(why, out) < facility.highest {
+                facility.late.push(Late { position, order: order(why, out), lanes: record.lanes.clone() });
+            } else if why != Parked::Rerun {
+                facility.highest = out;
+            }
         }
         if drains {
             self.rescan(position);
@@ -190,6 +209,7 @@ impl Parking {
         self.ended.insert(position);
         self.freed.remove(&position);
         self.loose.remove(&position);
+        self.doubted.remove(&position);
         let was_in_window = self.admitted.remove(position);
         let counted = if self.held_later.remove(&position) { Parked::Held } else { why };
         if let Some(waiting) = self.waiting.get_mut(&counted) {
@@ -198,11 +218,17 @@ impl Parking {
         if why == Parked::Quarantined {
             return;
         }
+        if let Some(facility) = self.facilities.get_mut(&delivery.facility) {
+            facility.late.retain(|late| late.position != position);
+        }
         let mut from: Option<u64> = None;
         for queue in queues(delivery) {
             let Some(park) = self.queues.get_mut(&queue) else { continue };
             park.remaining = park.remaining.saturating_sub(1);
             park.in_window = park.in_window.saturating_sub(u32::from(was_in_window));
+            if counted == Parked::Held && park.mode == Mode::Held {
+                park.mode = Mode::Draining;
+            }
             if park.remaining == 0 {
                 self.queues.remove(&queue);
                 self.open_facility(&delivery.facility);
@@ -231,6 +257,17 @@ impl Parking {
     pub fn end_marker(&mut self, position: u64) {
         self.end = self.end.max(position);
         self.ended.insert(position);
+    }
+
+    /// The destination may have the record at this position already.
+    pub fn doubt(&mut self, position: u64) {
+        self.doubted.insert(position);
+    }
+
+    /// Whether the destination may have the record at this position already.
+    #[must_use]
+    pub fn is_doubted(&self, position: u64) -> bool {
+        self.doubted.contains(&position)
     }
 
     /// The record was taken back out of the window.
@@ -341,6 +378,11 @@ impl Parking {
             }
         }
     }
+}
+
+/// The place in its lanes of a parked record: as in OUT; a re-run comes last.
+fn order(why: Parked, out: u64) -> u64 {
+    if why == Parked::Rerun { u64::MAX } else { out }
 }
 
 /// The queues a record stands in: its lanes, or its whole facility for a barrier.

@@ -35,6 +35,8 @@ pub(super) struct History {
     pub(super) arrivals: Vec<Arrival>,
     /// Terminal outcomes as the log tells them, in order.
     pub(super) outcomes: Vec<(DeliveryId, MessageUid, Name, u32, Outcome)>,
+    /// What happened, in words.
+    pub(super) notes: Vec<String>,
 }
 
 fn share(a: &Sent, b: &Sent) -> bool {

@@ -78,10 +78,46 @@ impl World {
         }
         self.healed.store(true, Ordering::SeqCst);
         let mut life = self.begin().await?;
-        self.settle(&mut life).await?;
+        if let Err(why) = self.settle(&mut life).await {
+            self.tell().await;
+            return Err(why);
+        }
         self.read_outcomes().await;
-        let history = self.history.lock().unwrap();
-        history.judge(&self.destinations)
+        let judged = self.history.lock().unwrap().judge(&self.destinations);
+        if judged.is_err() {
+            self.tell().await;
+        }
+        judged
+    }
+
+    /// Prints the whole history, for who looks for the fault.
+    async fn tell(&self) {
+        for destination in &self.destinations {
+            for partition in PARTITIONS.all() {
+                for (position, bytes) in self.read(&subject::out(destination, partition).unwrap()).await {
+                    let record = barid_model::record::OutRecord::decode(bytes).unwrap();
+                    println!("{destination} out {partition} {position} {} {} {:?}", record.id, record.uid, record.source);
+                }
+            }
+            let commit = self.log.get(&subject::delivery_commit(destination).unwrap()).await.unwrap();
+            println!("{destination} commit {:?}", commit.map(|(_, bytes)| bytes));
+            for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
+                match ParkEvent::decode(bytes).unwrap() {
+                    ParkEvent::Parked(record) => {
+                        let (why, delivery) = (record.why, &record.delivery);
+                        println!("{destination} park {position} {why:?} {} out {:?} {:?}", delivery.id, record.out, delivery.lanes);
+                    }
+                    event => println!("{destination} park {position} {event:?}"),
+                }
+            }
+            for (position, bytes) in self.read(&subject::outcome(destination).unwrap()).await {
+                let record = OutcomeRecord::decode(bytes).unwrap();
+                println!("{destination} outcome {position} {} out {:?} park {:?} {:?}", record.id, record.out, record.park, record.outcome);
+            }
+        }
+        for note in &self.history.lock().unwrap().notes {
+            println!("{note}");
+        }
     }
 
     async fn begin(&self) -> Result<Life, String> {
@@ -260,7 +296,7 @@ impl World {
         for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
             match ParkEvent::decode(bytes).unwrap() {
                 ParkEvent::Parked(record) => open.push((position, record.why)),
-                ParkEvent::Held(held) => {
+                ParkEvent::Held { position: held, .. } => {
                     open.iter_mut().filter(|(position, _)| *position == held).for_each(|(_, why)| *why = Parked::Held);
                 }
                 ParkEvent::Ended(ended) => open.retain(|(position, _)| *position != ended),
@@ -293,6 +329,7 @@ impl World {
             life.alive.store(false, Ordering::SeqCst);
             self.log.release(usize::MAX);
         }
+        self.history.lock().unwrap().notes.push(format!("death, gentle {gentle}, {stored} of what waited is stored"));
         self.log = self.log.crash(stored);
         life.tasks.abort_all();
         life.releaser.abort();
@@ -325,6 +362,13 @@ impl World {
         for (name, _) in &life.commands {
             left += &format!(" {name}: {:?}", self.parked(name).await);
         }
+        let history = self.history.lock().unwrap();
+        for sent in history.sent.iter().filter(|sent| sent.acknowledged && sent.resend_of.is_none()) {
+            let ended = history.outcomes.iter().filter(|(_, uid, ..)| *uid == sent.uid).count();
+            if ended < self.destinations.len() {
+                left += &format!(" {sent:?} ended {ended}");
+            }
+        }
         Err(format!("never quiet:{left}"))
     }
 
@@ -355,6 +399,7 @@ impl World {
 
 async fn act_on(commands: &mpsc::Sender<Command>, act: Act) {
     let (reply, done) = oneshot::channel();
+    println!("someone: {act:?}");
     let command = Command { actor: "someone".into(), reason: "test".into(), act, reply };
     if commands.send(command).await.is_ok() {
         drop(tokio::time::timeout(Duration::from_secs(1), done).await);
@@ -391,7 +436,10 @@ struct Receiver {
 impl Receiver {
     fn arrive(&self, out: &Outgoing) {
         if self.alive.load(Ordering::SeqCst) {
-            self.history.lock().unwrap().arrivals.push(Arrival {
+            let mut history = self.history.lock().unwrap();
+            let (id, lanes) = (out.id(), &out.record.lanes);
+            history.notes.push(format!("{} got {id} marked {} {lanes:?}", self.destination, out.possible_duplicate));
+            history.arrivals.push(Arrival {
                 destination: self.destination.clone(),
                 id: out.id(),
                 uid: out.record.uid,

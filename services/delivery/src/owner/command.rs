@@ -10,6 +10,7 @@ use barid_model::{DeliveryId, Lane, Outcome};
 use barid_pipeline::subject;
 use tokio::sync::oneshot;
 
+use super::write::Over;
 use super::{Owner, OwnerError};
 use crate::window::Place;
 
@@ -77,32 +78,30 @@ impl Owner {
     }
 
     fn act(&mut self, act: &Act, at: u64, record: ParkRecord, actor: &str, reason: &str) -> Result<u64, Refusal> {
+        if !matches!(act, Act::Release(_) | Act::ReleaseDelivery(_)) {
+            self.deciding.insert(at);
+        }
         match act {
             Act::Rerun(_) if record.why != Parked::Quarantined => return Err(Refusal::NotQuarantined),
             Act::Rerun(_) => self.rerun(at, record),
             Act::ReleaseDelivery(_) | Act::Release(_) => self.parking.release_delivery(at, &record.delivery),
-            Act::Discard(_) => {
+            Act::Discard(_) | Act::SetAside(_) => {
                 self.withdraw(at, &record.delivery)?;
-                let outcome = self.by_person(at, &record, Outcome::Discarded, actor, reason);
-                self.go_on(at, &record);
-                self.write_end(at, &record, Some(outcome));
-            }
-            Act::SetAside(_) => {
-                self.withdraw(at, &record.delivery)?;
-                let outcome = self.by_person(at, &record, Outcome::Quarantined, actor, reason);
-                self.go_on(at, &record);
-                self.write_end(at, &record, None);
-                self.write_parked(ParkRecord { why: Parked::Quarantined, ..record }, Some(outcome));
+                if self.parking.why(at, record.why) == Parked::Held {
+                    // The lane of a held head that is taken away goes on.
+                    self.parking.release_delivery(at, &record.delivery);
+                }
+                let over = Over { position: at, why: record.why, record: Arc::new(record.delivery.clone()) };
+                if *act == Act::Discard(at) {
+                    let outcome = self.by_person(at, &record, Outcome::Discarded, actor, reason);
+                    self.write_outcome(outcome, Some(over));
+                } else {
+                    let outcome = self.by_person(at, &record, Outcome::Quarantined, actor, reason);
+                    self.write_again(ParkRecord { why: Parked::Quarantined, ..record }, over, Some(outcome));
+                }
             }
         }
         Ok(1)
-    }
-
-    /// The lane of a held head that is taken away goes on.
-    fn go_on(&mut self, at: u64, record: &ParkRecord) {
-        if self.parking.why(at, record.why) == Parked::Held {
-            self.parking.release_delivery(at, &record.delivery);
-        }
     }
 
     fn rerun(&mut self, at: u64, record: ParkRecord) {
@@ -110,10 +109,18 @@ impl Owner {
         let run = delivery.run.saturating_add(1);
         let id = DeliveryId::of(delivery.uid, &delivery.route, delivery.part, run);
         let again = OutRecord { id, run, set_aside: None, waits: None, ..delivery.clone() };
-        self.write_end(at, &record, None);
-        let at = self.options.clock.now();
-        let (why, findings) = (Parked::Rerun, Vec::new());
-        self.write_parked(ParkRecord { why, at, attempts: 0, findings, answer: None, delivery: again, ..record }, None);
+        let over = Over { position: at, why: record.why, record: Arc::new(delivery.clone()) };
+        let record = ParkRecord {
+            why: Parked::Rerun,
+            at: self.options.clock.now(),
+            attempts: 0,
+            possible_duplicate: false,
+            findings: Vec::new(),
+            answer: None,
+            delivery: again,
+            ..record
+        };
+        self.write_again(record, over, None);
     }
 
     /// Takes it out of the window, if it has come back there.
@@ -152,7 +159,7 @@ impl Owner {
 
     /// What stands at this position of PARK and has not ended.
     async fn parked_at(&mut self, position: u64) -> Result<Option<Box<ParkRecord>>, OwnerError> {
-        if self.parking.has_ended(position) {
+        if self.parking.has_ended(position) || self.deciding.contains(&position) {
             return Ok(None);
         }
         let park = subject::park(&self.options.destination)?;
@@ -161,7 +168,7 @@ impl Owner {
         let Some(entry) = entry else { return Ok(None) };
         match ParkEvent::decode(entry.record) {
             Ok(ParkEvent::Parked(record)) => Ok(Some(record)),
-            Ok(ParkEvent::Ended(_) | ParkEvent::Held(_)) => Ok(None),
+            Ok(ParkEvent::Ended(_) | ParkEvent::Held { .. }) => Ok(None),
             Err(source) => Err(OwnerError::Record { subject: park.to_string(), position, source }),
         }
     }

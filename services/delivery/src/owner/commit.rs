@@ -26,8 +26,11 @@ pub struct DeliveryCommit {
     pub positions: BTreeMap<u16, u64>,
     /// By partition: nothing beyond was sent.
     pub limits: BTreeMap<u16, u64>,
-    /// OUTCOME has to be read from here to know what ended above the positions.
+    /// OUTCOME has to be read from here to know what ended above the positions, and what of PARK.
     pub outcomes: u64,
+    /// What was set aside from here on in PARK may lack its outcome.
+    #[serde(default)]
+    pub parked: u64,
 }
 
 impl DeliveryCommit {

@@ -9,12 +9,28 @@ use std::sync::Arc;
 
 use barid_log::{Entry, Log, Position, ReadLimit, Subject};
 use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
-use barid_model::{Lane, Lanes, Partition};
+use barid_model::{Lane, Lanes, MessageUid, Outcome, Partition};
 use barid_pipeline::subject;
 
 use super::commit::DeliveryCommit;
-use super::{Options, OwnerError};
+use super::{Options, Owner, OwnerError};
 use crate::parking::Parking;
+
+/// What the owner before left half written.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Positions of PARK that are over and not marked, with the outcome that says so.
+    pub(super) over: Vec<(u64, u64)>,
+    /// Set aside in PARK, maybe without an outcome.
+    pub(super) untold: Vec<(u64, ParkRecord)>,
+}
+
+/// What OUTCOME tells of PARK.
+#[derive(Default)]
+struct Told {
+    over: HashMap<u64, u64>,
+    set_aside: HashSet<u64>,
+}
 
 /// What the owner before left.
 #[derive(Default)]
@@ -23,6 +39,8 @@ pub(super) struct Recovered {
     ended: HashMap<(Partition, u64), u64>,
     /// The send limits it left.
     limits: HashMap<Partition, u64>,
+    /// OUT has to be read up to here before anything comes back from PARK: what was in the window may come before it.
+    targets: HashMap<Partition, u64>,
     /// The last position of PARK at the start.
     parked: u64,
     /// Lanes and facilities of which a message was seen since the start.
@@ -31,15 +49,17 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    /// Reads OUTCOME above the commit and all of PARK.
+    /// Reads OUTCOME above the commit and all of PARK; also gives what the owner before left half written.
     pub(super) async fn read(
         options: &Options,
         commit: &DeliveryCommit,
         parking: &mut Parking,
-    ) -> Result<Self, OwnerError> {
-        let mut recovered = Self::default();
+    ) -> Result<(Self, Left), OwnerError> {
+        let (mut recovered, mut told) = (Self::default(), Told::default());
         for partition in options.partitions.all() {
             recovered.limits.insert(partition, commit.limit(partition));
+            let last = options.log.bounds(&subject::out(&options.destination, partition)?).await?.last.0;
+            recovered.targets.insert(partition, last.min(commit.limit(partition)));
         }
         let outcomes = subject::outcome(&options.destination)?;
         each(&options.log, &outcomes, commit.outcomes, |entry| {
@@ -47,19 +67,27 @@ impl Recovered {
             if record.outcome.is_some() && record.out.1 > commit.position(record.out.0) {
                 recovered.ended.insert(record.out, entry.position.0);
             }
+            match (record.outcome, record.park) {
+                (None, _) | (_, None) => {}
+                (Some(Outcome::Quarantined), Some(park)) => drop(told.set_aside.insert(park)),
+                (Some(_), Some(park)) => drop(told.over.insert(park, entry.position.0)),
+            }
             Ok(())
         })
         .await?;
-        recovered.read_park(options, commit, parking).await?;
-        Ok(recovered)
+        let left = recovered.read_park(options, commit, &told, parking).await?;
+        Ok((recovered, left))
     }
 
     async fn read_park(
         &mut self,
         options: &Options,
         commit: &DeliveryCommit,
+        told: &Told,
         parking: &mut Parking,
-    ) -> Result<(), OwnerError> {
+    ) -> Result<Left, OwnerError> {
+        let mut left = Left::default();
+        let mut newest: HashMap<(MessageUid, Arc<str>, u32), u64> = HashMap::new();
         let park = subject::park(&options.destination)?;
         let bounds = options.log.bounds(&park).await?;
         parking.begin(bounds.first.0.max(1));
@@ -69,14 +97,21 @@ impl Recovered {
         each(&options.log, &park, bounds.first.0, |entry| {
             match ParkEvent::decode(entry.record.clone())? {
                 ParkEvent::Parked(record) => {
-                    let ParkRecord { why, out, mut delivery, .. } = *record;
+                    let position = entry.position.0;
+                    let ParkRecord { why, out, mut delivery, .. } = *record.clone();
+                    if why == Parked::Quarantined && position >= commit.parked && !told.set_aside.contains(&position) {
+                        left.untold.push((position, *record));
+                    }
                     if out.1 > commit.position(out.0) {
                         ended.entry(out).or_insert(u64::MAX);
                     }
                     delivery.payload = barid_model::Payload::default();
                     parking.reserve(&delivery, why);
-                    parking.parked(entry.position.0, why, &delivery);
-                    open.insert(entry.position.0, (why, delivery));
+                    parking.parked(entry.position.0, why, out.1, &delivery);
+                    // Parked again, as the same or the next run: the earlier one is over.
+                    let key = (delivery.uid, Arc::clone(&delivery.route), delivery.part);
+                    left.over.extend(newest.insert(key, position).map(|before| (before, u64::MAX)));
+                    open.insert(position, (why, delivery));
                 }
                 ParkEvent::Ended(position) => {
                     if let Some((why, delivery)) = open.remove(&position) {
@@ -84,7 +119,10 @@ impl Recovered {
                     }
                     parking.end_marker(entry.position.0);
                 }
-                ParkEvent::Held(position) => {
+                ParkEvent::Held { position, possible_duplicate } => {
+                    if possible_duplicate {
+                        parking.doubt(position);
+                    }
                     if let Some((why, delivery)) = open.get(&position) {
                         parking.hold(position, *why, delivery);
                     }
@@ -95,9 +133,24 @@ impl Recovered {
         })
         .await?;
         self.parked = options.log.bounds(&park).await?.last.0;
+        left.over.extend(told.over.iter().map(|(position, outcome)| (*position, *outcome)));
+        left.over.retain(|(position, _)| match open.get(position) {
+            Some((why, delivery)) => {
+                parking.end(*position, *why, delivery);
+                true
+            }
+            None => false,
+        });
+        left.untold.retain(|(position, _)| open.contains_key(position));
         // Channels may have been resumed since; those that are not close their lanes again.
         parking.resume();
-        Ok(())
+        Ok(left)
+    }
+
+    /// Whether everything that the owner before may have had in its window has been read again.
+    pub(super) fn is_read_again(&mut self, read: impl Fn(Partition) -> u64) -> bool {
+        self.targets.retain(|partition, target| read(*partition) < *target);
+        self.targets.is_empty()
     }
 
     /// Whether this position needs nothing any more, and where its outcome stands.
@@ -113,7 +166,8 @@ impl Recovered {
 
     /// Whether the owner before may have sent this message of PARK.
     pub(super) fn may_have_sent_parked(&mut self, position: u64, why: Parked, record: &OutRecord, bound: usize) -> bool {
-        position <= self.parked && why != Parked::Held && self.is_first(record, bound)
+        // A re-run has no place in the line: it says nothing of who was at the head.
+        position <= self.parked && why != Parked::Held && (why == Parked::Rerun || self.is_first(record, bound))
     }
 
     fn is_first(&mut self, record: &OutRecord, bound: usize) -> bool {
@@ -160,5 +214,36 @@ async fn each(
             return Ok(());
         }
         next = batch.next;
+    }
+}
+
+impl Owner {
+    /// Completes what the owner before left half written; what it had written folds by key.
+    pub(super) fn complete(&mut self, left: Left) {
+        for (position, outcome) in left.over {
+            self.writing.mark(position, outcome);
+        }
+        for (position, record) in left.untold {
+            let ParkRecord { at, out, attempts, possible_duplicate, findings, answer, delivery, .. } = record;
+            let outcome = OutcomeRecord {
+                id: delivery.id,
+                uid: delivery.uid,
+                route: delivery.route,
+                part: delivery.part,
+                run: delivery.run,
+                destination: delivery.destination,
+                out,
+                park: Some(position),
+                outcome: Some(Outcome::Quarantined),
+                at,
+                attempts,
+                possible_duplicate,
+                answer,
+                findings,
+                actor: None,
+                reason: None,
+            };
+            self.write_outcome(outcome, None);
+        }
     }
 }

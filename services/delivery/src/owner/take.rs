@@ -61,10 +61,7 @@ impl Owner {
 
     /// Lets back what may come back from PARK.
     pub(super) async fn read_park(&mut self) -> Result<(), OwnerError> {
-        if !self.window.has_room() {
-            return Ok(());
-        }
-        let Some(from) = self.parking.wants() else { return Ok(()) };
+        let Some(from) = self.wants_park() else { return Ok(()) };
         let park = subject::park(&self.options.destination)?;
         let batch = self.options.log.read(&park, Position(from), PARK_READ).await?;
         for entry in batch.entries {
@@ -79,11 +76,20 @@ impl Owner {
             })?;
             match event {
                 ParkEvent::Parked(record) => self.unpark(position, *record),
-                ParkEvent::Ended(_) | ParkEvent::Held(_) => self.parking.passed(position + 1),
+                ParkEvent::Ended(_) | ParkEvent::Held { .. } => self.parking.passed(position + 1),
             }
         }
         self.parking.passed(batch.next.0.max(from + 1));
         Ok(())
+    }
+
+    /// Where PARK is to be read now, if anything may come back from there.
+    pub(super) fn wants_park(&mut self) -> Option<u64> {
+        let window = &self.window;
+        if self.stopping || !window.has_room() || !self.recovered.is_read_again(|partition| window.read(partition)) {
+            return None;
+        }
+        self.parking.wants()
     }
 
     fn unpark(&mut self, position: u64, record: ParkRecord) {
@@ -92,8 +98,9 @@ impl Owner {
             return;
         }
         let (now, bound) = (self.now(), self.plan.repeat_bound);
-        let possible_duplicate =
-            self.recovered.may_have_sent_parked(position, record.why, &record.delivery, bound);
+        let possible_duplicate = self.recovered.may_have_sent_parked(position, record.why, &record.delivery, bound)
+            || record.possible_duplicate
+            || self.parking.is_doubted(position);
         let pause = pause(self.plan.retry_initial, self.plan.retry_max, record.attempts, position);
         let entry = Entry {
             record: Arc::new(record.delivery),
@@ -116,11 +123,13 @@ impl Owner {
         let record = Arc::clone(&entry.record);
         match entry.place {
             Place::Out { .. } => {
-                self.parking.reserve(&record, why);
                 self.window.recording(id);
-                self.write_park(id, why, findings, None, None);
+                self.write_park(id, why, findings);
             }
             Place::Park(position) => {
+                if entry.possible_duplicate {
+                    self.parking.doubt(position);
+                }
                 if let (Parked::Held, Some(parked_for)) = (why, entry.why) {
                     self.parking.hold(position, parked_for, &record);
                     self.write_held(id, position, findings);

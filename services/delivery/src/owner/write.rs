@@ -1,21 +1,21 @@
-//! Writing what became of deliveries: PARK and OUTCOME, then the answer for a sender that waits.
+//! Writing what became of deliveries: what waits to PARK, what ended to OUTCOME, then marks in PARK.
 //!
-//! What is decided in one step is appended together and travels in one group commit; entries leave the window when it
-//! is durable. A parked record is queued before the outcome that names its position.
+//! Each step must be safe to lose. A delivery is parked before the outcome that names its place is written, so it is
+//! never nowhere; what came back from PARK is marked there only when its outcome is durable, so it is never over
+//! without an outcome. A crash in between leaves something written twice at worst, and that folds by key. What is
+//! decided in one step is appended together and travels in one group commit.
 
 use std::sync::Arc;
 
-use barid_log::{Log, LogError, Position, Ticket, Writer};
+use barid_log::{Ticket, Writer};
 use barid_model::record::{
     Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _,
 };
 use barid_model::{Digest, Finding, Outcome, Payload};
-use barid_pipeline::subject;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 
-use super::answer::{cut, put_answer};
-use super::commit::LIMIT_STRIDE;
+use super::answer::cut;
+use super::land::{InFlight, Landed, land};
 use super::{Owner, OwnerError};
 use crate::window::{EntryId, Place};
 
@@ -24,29 +24,36 @@ pub(super) struct Ending {
     pub(super) outcome: Outcome,
     pub(super) answer: Option<Answer>,
     pub(super) findings: Vec<Finding>,
-    pub(super) actor: Option<String>,
-    pub(super) reason: Option<String>,
 }
 
 impl Ending {
     pub(super) const fn of(outcome: Outcome) -> Self {
-        Self { outcome, answer: None, findings: Vec::new(), actor: None, reason: None }
+        Self { outcome, answer: None, findings: Vec::new() }
     }
+}
+
+/// A record of PARK that is over when what it goes with is durable.
+#[derive(Clone)]
+pub(super) struct Over {
+    pub(super) position: u64,
+    pub(super) why: Parked,
+    pub(super) record: Arc<OutRecord>,
 }
 
 struct ParkWrite {
     event: ParkEvent,
-    /// The entry it belongs to, and the outcome that names its position.
+    /// The entry of the window that is parked.
     entry: Option<EntryId>,
+    /// The outcome that names its position.
     outcome: Option<OutcomeRecord>,
-    /// What ends, where it only says so.
-    ends: Option<(Parked, Arc<OutRecord>)>,
+    /// What it stands in for.
+    over: Option<Over>,
 }
 
-impl ParkWrite {
-    const fn end(position: u64, entry: Option<EntryId>, why: Parked, record: Arc<OutRecord>) -> Self {
-        Self { event: ParkEvent::Ended(position), entry, outcome: None, ends: Some((why, record)) }
-    }
+struct OutcomeWrite {
+    record: OutcomeRecord,
+    entry: Option<EntryId>,
+    over: Option<Over>,
 }
 
 /// What is decided and not yet appended.
@@ -54,102 +61,107 @@ pub(super) struct Writing {
     park: Writer,
     outcome: Writer,
     parks: Vec<ParkWrite>,
-    outcomes: Vec<(EntryId, OutcomeRecord)>,
-    /// Outcomes of deliveries that are not in the window.
-    others: Vec<OutcomeRecord>,
+    outcomes: Vec<OutcomeWrite>,
+    /// Marks for what is over, with the outcome they follow.
+    marks: Vec<(u64, u64)>,
 }
 
 impl Writing {
     pub(super) const fn new(park: Writer, outcome: Writer) -> Self {
-        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), others: Vec::new() }
+        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), marks: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.parks.is_empty() && self.outcomes.is_empty() && self.others.is_empty()
+        self.parks.is_empty() && self.outcomes.is_empty() && self.marks.is_empty()
     }
 
-    pub(super) fn next_outcome(&self) -> u64 {
-        self.outcome.last().next().0
+    /// Where the next records of OUTCOME and PARK will stand.
+    pub(super) fn next(&self) -> (u64, u64) {
+        (self.outcome.last().next().0, self.park.last().next().0)
+    }
+
+    /// What stood at this position of PARK is over, as OUTCOME says at `outcome`: it is marked with the next write.
+    pub(super) fn mark(&mut self, position: u64, outcome: u64) {
+        self.marks.push((position, outcome));
+    }
+
+    /// The first outcome whose mark is not durable.
+    pub(super) fn unmarked(&self) -> Option<u64> {
+        self.marks.iter().map(|(_, outcome)| *outcome).min()
     }
 }
-
-/// What is durable now.
-pub(super) enum Landed {
-    /// It ended, with the place of its outcome.
-    Ended(EntryId, Outcome, u64),
-    /// It stands in PARK.
-    Parked { entry: Option<EntryId>, position: u64, why: Parked, record: Arc<OutRecord>, outcome: u64 },
-    /// A record of PARK that only tells of another.
-    Marker(u64),
-    /// A record of PARK waits no more.
-    Unparked { position: u64, marker: u64, why: Parked, record: Arc<OutRecord> },
-}
-
-pub(super) type Landing = BoxFuture<'static, Result<Vec<Landed>, LogError>>;
 
 impl Owner {
     /// An entry of the window has ended.
     pub(super) fn end(&mut self, id: EntryId, ending: Ending) {
         self.window.recording(id);
         if let Some(record) = self.outcome_record(id, ending) {
-            self.writing.outcomes.push((id, record));
+            let over = self.over(id);
+            self.writing.outcomes.push(OutcomeWrite { record, entry: Some(id), over });
         }
     }
 
     /// An entry of OUT is parked.
-    pub(super) fn write_park(
-        &mut self,
-        id: EntryId,
-        why: Parked,
-        findings: Vec<Finding>,
-        answer: Option<Answer>,
-        outcome: Option<OutcomeRecord>,
-    ) {
-        let Some(entry) = self.window.get(id) else { return };
-        let record = ParkRecord {
-            why,
-            at: self.options.clock.now(),
-            out: entry.out,
-            attempts: entry.attempts,
-            findings,
-            answer: answer.map(cut),
-            delivery: (*entry.record).clone(),
-        };
-        let event = ParkEvent::Parked(Box::new(record));
-        self.writing.parks.push(ParkWrite { event, entry: Some(id), outcome, ends: None });
+    pub(super) fn write_park(&mut self, id: EntryId, why: Parked, findings: Vec<Finding>) {
+        if let Some(record) = self.park_record(id, why, findings, None) {
+            self.parking.reserve(&record.delivery, why);
+            let event = ParkEvent::Parked(Box::new(record));
+            self.writing.parks.push(ParkWrite { event, entry: Some(id), outcome: None, over: None });
+        }
     }
 
     /// An entry is set aside: its payload goes to PARK, its outcome to OUTCOME.
     pub(super) fn write_quarantine(&mut self, id: EntryId, ending: Ending) {
         let (findings, answer) = (ending.findings.clone(), ending.answer.clone());
-        let outcome = self.outcome_record(id, ending);
-        if let Some(entry) = self.window.get(id) {
-            self.parking.reserve(&entry.record, Parked::Quarantined);
+        let (outcome, over) = (self.outcome_record(id, ending), self.over(id));
+        if let Some(record) = self.park_record(id, Parked::Quarantined, findings, answer) {
+            let event = ParkEvent::Parked(Box::new(record));
+            self.writing.parks.push(ParkWrite { event, entry: Some(id), outcome, over });
         }
-        self.write_park(id, Parked::Quarantined, findings, answer, outcome);
     }
 
-    /// Parks for a person: a re-run, or what is set aside, with its outcome.
-    pub(super) fn write_parked(&mut self, record: ParkRecord, outcome: Option<OutcomeRecord>) {
+    /// What stands in PARK is parked again for a person: run again, or set aside with its outcome.
+    pub(super) fn write_again(&mut self, record: ParkRecord, over: Over, outcome: Option<OutcomeRecord>) {
         self.parking.reserve(&record.delivery, record.why);
         let event = ParkEvent::Parked(Box::new(record));
-        self.writing.parks.push(ParkWrite { event, entry: None, outcome, ends: None });
+        self.writing.parks.push(ParkWrite { event, entry: None, outcome, over: Some(over) });
     }
 
     /// What came back from PARK holds its lanes now: PARK says so for the next start, OUTCOME for people.
     pub(super) fn write_held(&mut self, id: EntryId, position: u64, findings: Vec<Finding>) {
         let ending = Ending { findings, ..Ending::of(Outcome::Quarantined) };
-        let record = self.outcome_record(id, ending).map(|record| OutcomeRecord { outcome: None, ..record });
-        self.writing.others.extend(record);
-        let event = ParkEvent::Held(position);
-        self.writing.parks.push(ParkWrite { event, entry: None, outcome: None, ends: None });
+        if let Some(record) = self.outcome_record(id, ending) {
+            let record = OutcomeRecord { outcome: None, ..record };
+            self.writing.outcomes.push(OutcomeWrite { record, entry: None, over: None });
+        }
+        let possible_duplicate = self.window.get(id).is_some_and(|entry| entry.possible_duplicate);
+        let event = ParkEvent::Held { position, possible_duplicate };
+        self.writing.parks.push(ParkWrite { event, entry: None, outcome: None, over: None });
     }
 
-    /// What stands at a position of PARK ends by a person's word.
-    pub(super) fn write_end(&mut self, position: u64, record: &ParkRecord, outcome: Option<OutcomeRecord>) {
-        let delivery = Arc::new(record.delivery.clone());
-        self.writing.parks.push(ParkWrite::end(position, None, record.why, delivery));
-        self.writing.others.extend(outcome);
+    /// An outcome of what stands in PARK and not in the window.
+    pub(super) fn write_outcome(&mut self, record: OutcomeRecord, over: Option<Over>) {
+        self.writing.outcomes.push(OutcomeWrite { record, entry: None, over });
+    }
+
+    fn park_record(
+        &self,
+        id: EntryId,
+        why: Parked,
+        findings: Vec<Finding>,
+        answer: Option<Answer>,
+    ) -> Option<ParkRecord> {
+        let entry = self.window.get(id)?;
+        Some(ParkRecord {
+            why,
+            at: self.options.clock.now(),
+            out: entry.out,
+            attempts: entry.attempts,
+            possible_duplicate: entry.possible_duplicate,
+            findings,
+            answer: answer.map(cut),
+            delivery: (*entry.record).clone(),
+        })
     }
 
     fn outcome_record(&self, id: EntryId, ending: Ending) -> Option<OutcomeRecord> {
@@ -173,9 +185,18 @@ impl Owner {
             possible_duplicate: entry.possible_duplicate,
             answer: ending.answer.map(|answer| if awaited { answer } else { cut(answer) }),
             findings: ending.findings,
-            actor: ending.actor,
-            reason: ending.reason,
+            actor: None,
+            reason: None,
         })
+    }
+
+    /// The place in PARK that an entry of the window came back from.
+    fn over(&self, id: EntryId) -> Option<Over> {
+        let entry = self.window.get(id)?;
+        match entry.place {
+            Place::Park(position) => Some(Over { position, why: entry.why?, record: Arc::clone(&entry.record) }),
+            Place::Out { .. } => None,
+        }
     }
 
     /// Appends what was decided. It is awaited as it becomes durable.
@@ -183,75 +204,67 @@ impl Owner {
         if self.writing.is_empty() {
             return Ok(());
         }
+        let (first_outcome, first_park) = self.writing.next();
+        let unmarked = self.writing.unmarked().unwrap_or(first_outcome);
         let mut landed = Vec::new();
-        let mut outcomes: Vec<(Option<EntryId>, OutcomeRecord)> = Vec::new();
-        let park = self.append_park(&mut landed, &mut outcomes).await?;
-        outcomes.extend(self.writing.outcomes.drain(..).map(|(id, record)| (Some(id), record)));
-        outcomes.extend(self.writing.others.drain(..).map(|record| (None, record)));
-        let mut answers = Vec::new();
-        let at = self.writing.next_outcome();
-        for ((id, record), position) in outcomes.iter().zip(at..) {
-            if let (Some(id), Some(outcome)) = (id, record.outcome) {
-                answers.extend(self.answer_for(*id, record));
-                if outcome == Outcome::Quarantined {
-                    note_outcome(&mut landed, *id, position);
-                } else {
-                    landed.push(Landed::Ended(*id, outcome, position));
-                }
-            }
-        }
-        let records: Vec<Bytes> = outcomes.iter().map(|(_, record)| record.encode()).collect();
-        let ticket = if records.is_empty() { None } else { Some(self.writing.outcome.append(records).await?) };
-        self.landed.push(land(Arc::clone(&self.options.log), park, ticket, answers, landed));
+        let park = self.append_park(&mut landed).await?;
+        let (outcome, answers) = self.append_outcomes(&mut landed).await?;
+        let id = self.in_flight.begin(InFlight { outcome: unmarked.min(first_outcome), park: first_park });
+        self.landed.push(land(Arc::clone(&self.options.log), id, [park, outcome], answers, landed));
         Ok(())
     }
 
-    async fn append_park(
-        &mut self,
-        landed: &mut Vec<Landed>,
-        outcomes: &mut Vec<(Option<EntryId>, OutcomeRecord)>,
-    ) -> Result<Option<Ticket>, OwnerError> {
-        let mut parks = std::mem::take(&mut self.writing.parks);
-        // What came back from PARK and has ended is marked there; what is set aside stands there a second time.
-        let parked = parks.iter().filter(|write| matches!(write.event, ParkEvent::Parked(_))).filter_map(|write| write.entry);
-        let ended = self.writing.outcomes.iter().map(|(id, _)| *id);
-        let markers: Vec<ParkWrite> = parked.chain(ended).filter_map(|id| self.end_of(id)).collect();
-        parks.extend(markers);
-        if parks.is_empty() {
+    async fn append_park(&mut self, landed: &mut Vec<Landed>) -> Result<Option<Ticket>, OwnerError> {
+        let parks = std::mem::take(&mut self.writing.parks);
+        let marks = std::mem::take(&mut self.writing.marks);
+        if parks.is_empty() && marks.is_empty() {
             return Ok(None);
         }
-        let records: Vec<Bytes> = parks.iter().map(|write| write.event.encode()).collect();
+        let mut records: Vec<Bytes> = parks.iter().map(|write| write.event.encode()).collect();
+        records.extend(marks.iter().map(|(position, _)| ParkEvent::Ended(*position).encode()));
+        let count = parks.len() as u64;
         let ticket = self.writing.park.append(records).await?;
-        let first = ticket.first();
-        for (write, position) in parks.into_iter().zip(first.0..) {
-            match write.event {
-                ParkEvent::Parked(record) => {
-                    let ParkRecord { why, mut delivery, .. } = *record;
-                    delivery.payload = Payload::default();
-                    let record = Arc::new(delivery);
-                    landed.push(Landed::Parked { entry: write.entry, position, why, record, outcome: u64::MAX });
-                    if let Some(outcome) = write.outcome {
-                        outcomes.push((write.entry, OutcomeRecord { park: Some(position), ..outcome }));
-                    }
+        let first = ticket.first().0;
+        for (write, position) in parks.into_iter().zip(first..) {
+            let ParkEvent::Parked(record) = write.event else {
+                landed.push(Landed::Mark(position));
+                continue;
+            };
+            let ParkRecord { why, out, mut delivery, .. } = *record;
+            delivery.payload = Payload::default();
+            let record = Arc::new(delivery);
+            landed.push(Landed::Parked { entry: write.entry, position, why, out: out.1, record });
+            match write.outcome {
+                Some(outcome) => {
+                    let record = OutcomeRecord { park: Some(position), ..outcome };
+                    self.writing.outcomes.push(OutcomeWrite { record, entry: write.entry, over: write.over });
                 }
-                ParkEvent::Held(_) => landed.push(Landed::Marker(position)),
-                ParkEvent::Ended(ended) => {
-                    if let Some((why, record)) = write.ends {
-                        landed.push(Landed::Unparked { position: ended, marker: position, why, record });
-                    }
-                }
+                None => landed.extend(write.over.map(|over| Landed::Over { over, outcome: u64::MAX })),
             }
         }
+        landed.extend((first + count..=ticket.last().0).map(Landed::Mark));
         Ok(Some(ticket))
     }
 
-    /// The mark that an entry of the window waits in PARK no more, where it came from there.
-    fn end_of(&self, id: EntryId) -> Option<ParkWrite> {
-        let entry = self.window.get(id)?;
-        match entry.place {
-            Place::Park(position) => Some(ParkWrite::end(position, Some(id), entry.why?, Arc::clone(&entry.record))),
-            Place::Out { .. } => None,
+    async fn append_outcomes(
+        &mut self,
+        landed: &mut Vec<Landed>,
+    ) -> Result<(Option<Ticket>, Vec<(Digest, AnswerRecord)>), OwnerError> {
+        let outcomes = std::mem::take(&mut self.writing.outcomes);
+        if outcomes.is_empty() {
+            return Ok((None, Vec::new()));
         }
+        let records = outcomes.iter().map(|write| write.record.encode()).collect();
+        let ticket = self.writing.outcome.append(records).await?;
+        let mut answers = Vec::new();
+        for (write, position) in outcomes.into_iter().zip(ticket.first().0..) {
+            if let (Some(id), Some(outcome)) = (write.entry, write.record.outcome) {
+                answers.extend(self.answer_for(id, &write.record));
+                landed.push(Landed::Ended(id, outcome, position));
+            }
+            landed.extend(write.over.map(|over| Landed::Over { over, outcome: position }));
+        }
+        Ok((Some(ticket), answers))
     }
 
     fn answer_for(&self, id: EntryId, record: &OutcomeRecord) -> Option<(Digest, AnswerRecord)> {
@@ -264,84 +277,4 @@ impl Owner {
         };
         Some((key, answer))
     }
-
-    /// Lets go what is durable.
-    pub(super) fn land(&mut self, landed: Vec<Landed>) {
-        for landed in landed {
-            match landed {
-                Landed::Ended(id, outcome, position) => {
-                    if let Some(entry) = self.window.finish(id, position) {
-                        self.options.shared.ended(outcome, entry.record.received, self.options.clock.now());
-                    }
-                }
-                Landed::Parked { entry, position, why, record, outcome } => {
-                    self.parking.parked(position, why, &record);
-                    if let Some(entry) = entry.and_then(|id| self.window.finish(id, outcome))
-                        && why == Parked::Quarantined
-                    {
-                        self.options.shared.ended(Outcome::Quarantined, entry.record.received, self.options.clock.now());
-                    }
-                }
-                Landed::Marker(position) => self.parking.end_marker(position),
-                Landed::Unparked { position, marker, why, record } => {
-                    self.parking.end(position, why, &record);
-                    self.parking.end_marker(marker);
-                }
-            }
-        }
-    }
-
-    /// Stores how far the prefixes are finished and the next send limits, and trims PARK.
-    pub(super) async fn commit(&mut self, last: bool) -> Result<(), OwnerError> {
-        let mut commit = self.commits.stored().clone();
-        for partition in self.options.partitions.all() {
-            let (finished, read) = (self.window.finished(partition), self.window.read(partition));
-            if finished > 0 {
-                commit.positions.insert(partition.0, finished);
-            }
-            let limit = if last { read } else { read + LIMIT_STRIDE };
-            if read > 0 && (last || read + super::commit::LIMIT_MARGIN > commit.limit(partition)) {
-                commit.limits.insert(partition.0, limit);
-            }
-        }
-        let next = self.writing.next_outcome();
-        commit.outcomes = self.window.outcomes_from().unwrap_or(next).min(self.pending_outcomes(next));
-        self.commits.store(&commit).await?;
-        let before = self.parking.trim_before();
-        self.options.log.trim(&subject::park(&self.options.destination)?, Position(before)).await?;
-        Ok(())
-    }
-
-    /// Outcomes that are appended but not seen durable have to be read again too.
-    fn pending_outcomes(&self, next: u64) -> u64 {
-        if self.landed.is_empty() { next } else { self.commits.stored().outcomes }
-    }
-}
-
-fn note_outcome(landed: &mut [Landed], id: EntryId, at: u64) {
-    for landed in landed {
-        if let Landed::Parked { entry: Some(entry), outcome, .. } = landed
-            && *entry == id
-        {
-            *outcome = at;
-        }
-    }
-}
-
-fn land(
-    log: Arc<dyn Log>,
-    park: Option<Ticket>,
-    outcome: Option<Ticket>,
-    answers: Vec<(Digest, AnswerRecord)>,
-    landed: Vec<Landed>,
-) -> Landing {
-    Box::pin(async move {
-        for ticket in [park, outcome].into_iter().flatten() {
-            ticket.await?;
-        }
-        for (key, answer) in answers {
-            put_answer(&log, key, &answer).await?;
-        }
-        Ok(landed)
-    })
 }

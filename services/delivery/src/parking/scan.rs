@@ -1,16 +1,16 @@
 //! A pass over PARK in order: which records come back into the window now.
 //!
 //! A pass starts at the first record of a lane that may drain. A record that cannot come back closes all its lanes for
-//! the rest of the pass, so that nothing behind it overtakes. When something changes behind the pass (a lane is
+//! the rest of the pass to what comes behind it in OUT, so that nothing overtakes. When something changes behind the pass (a lane is
 //! released, a record ended), the next pass starts there.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use barid_model::Lanes;
 use barid_model::record::{ParkRecord, Parked};
 
-use super::{Mode, PER_LANE_IN_WINDOW, Parking, Queue, queues};
+use super::{Mode, PER_LANE_IN_WINDOW, Parking, Queue, order, queues};
 
 /// Where a pass stands.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +21,9 @@ pub struct Scan {
     until: u64,
     /// Where the next pass begins, if anything changed behind this one.
     again: Option<u64>,
-    closed: HashSet<Queue>,
-    closed_facilities: HashSet<Arc<str>>,
+    /// What could not come back in this pass: of each queue, and of each facility, the first in order.
+    closed: HashMap<Queue, u64>,
+    closed_facilities: HashMap<Arc<str>, u64>,
 }
 
 /// What to do with a record that a pass met.
@@ -77,39 +78,76 @@ impl Parking {
         }
         let Some(mut scan) = self.scan.take() else { return Offer::Pass };
         let all = queues(&record.delivery);
-        let facility = &record.delivery.facility;
-        let free = !all.is_empty()
-            || self.why(position, record.why) != Parked::Held
-            || position <= self.freed_up_to
-            || self.freed.contains(&position);
         if paused {
-            for queue in &all {
-                if let Some(park) = self.queues.get_mut(queue).filter(|park| park.mode == Mode::Draining) {
-                    park.mode = Mode::Paused;
-                }
-            }
+            self.pause(&all);
         }
-        let mut open = free && !paused && (all.is_empty() || self.is_past_barriers(facility, position, &mut scan));
-        for queue in &all {
-            open &= !scan.closed.contains(queue) && self.may_drain(queue, &mut scan);
-        }
-        if record.delivery.lanes == Lanes::Barrier {
-            open &= !scan.closed_facilities.contains(facility) && self.began_before(facility, &mut scan);
-        }
+        let open = !paused && self.may_come_back(position, record, &all, &mut scan);
         if open {
-            self.admitted.insert(position);
-            for queue in &all {
-                if let Some(park) = self.queues.get_mut(queue) {
-                    park.in_window += 1;
-                    park.low = park.low.max(position + 1);
-                }
-            }
+            self.admit(position, &all, &mut scan);
         } else if !all.is_empty() {
-            scan.closed_facilities.insert(Arc::clone(facility));
-            scan.closed.extend(all);
+            let order = order(record.why, record.out.1);
+            let first = |at: &mut u64| *at = order.min(*at);
+            let facility = Arc::clone(&record.delivery.facility);
+            scan.closed_facilities.entry(facility).and_modify(first).or_insert(order);
+            for queue in all {
+                scan.closed.entry(queue).and_modify(first).or_insert(order);
+            }
         }
         self.scan = Some(scan);
         if open { Offer::Admit } else { Offer::Pass }
+    }
+
+    fn pause(&mut self, all: &[Queue]) {
+        for queue in all {
+            if let Some(park) = self.queues.get_mut(queue).filter(|park| park.mode == Mode::Draining) {
+                park.mode = Mode::Paused;
+            }
+        }
+    }
+
+    fn may_come_back(&self, position: u64, record: &ParkRecord, all: &[Queue], scan: &mut Scan) -> bool {
+        if all.is_empty() {
+            return self.why(position, record.why) != Parked::Held
+                || position <= self.freed_up_to
+                || self.freed.contains(&position);
+        }
+        let order = order(record.why, record.out.1);
+        let (facility, lanes) = (&record.delivery.facility, &record.delivery.lanes);
+        let barrier = *lanes == Lanes::Barrier;
+        let before = |closed: Option<&u64>| closed.is_none_or(|closed| order < *closed);
+        before(scan.closed.get(&Queue::Facility(Arc::clone(facility))))
+            && all.iter().all(|queue| before(scan.closed.get(queue)))
+            && (!barrier || before(scan.closed_facilities.get(facility)))
+            && !self.waits_for_late(position, order, facility, lanes)
+            && self.is_past_barriers(facility, position, scan)
+            && all.iter().all(|queue| self.may_drain(queue, scan))
+            && (!barrier || self.began_before(facility, scan))
+    }
+
+    fn admit(&mut self, position: u64, all: &[Queue], scan: &mut Scan) {
+        self.admitted.insert(position);
+        for queue in all {
+            let Some(park) = self.queues.get_mut(queue) else { continue };
+            park.in_window += 1;
+            if scan.closed.contains_key(queue) {
+                // What waited for this one stands before it.
+                scan.again = Some(scan.again.map_or(park.low, |again| again.min(park.low)));
+            } else {
+                park.low = park.low.max(position + 1);
+            }
+        }
+    }
+
+    /// Whether something stands further on in PARK that comes before it in OUT.
+    fn waits_for_late(&self, position: u64, order: u64, facility: &Arc<str>, lanes: &Lanes) -> bool {
+        let Some(park) = self.facilities.get(facility) else { return false };
+        park.late.iter().any(|late| {
+            let shares = match (&late.lanes, lanes) {
+                (Lanes::Barrier, _) | (_, Lanes::Barrier) => true,
+                (late, own) => late.as_slice().iter().any(|lane| own.as_slice().contains(lane)),
+            };
+            shares && late.position > position && late.order < order && !self.admitted.contains(late.position)
+        })
     }
 
     fn may_drain(&self, queue: &Queue, scan: &mut Scan) -> bool {
@@ -125,9 +163,6 @@ impl Parking {
     /// Whether no barrier of the facility that stands before this position still waits in PARK.
     fn is_past_barriers(&self, facility: &Arc<str>, position: u64, scan: &mut Scan) -> bool {
         let barrier = Queue::Facility(Arc::clone(facility));
-        if scan.closed.contains(&barrier) {
-            return false;
-        }
         let Some(park) = self.queues.get(&barrier).filter(|park| park.remaining > park.in_window) else { return true };
         if park.low != 0 && park.low < scan.start && park.low < position {
             scan.again = Some(scan.again.map_or(park.low, |again| again.min(park.low)));
