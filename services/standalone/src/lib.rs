@@ -7,3 +7,4 @@ pub mod cli;
 pub mod engine;
 mod file;
 pub mod send;
+mod tls;

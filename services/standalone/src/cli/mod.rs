@@ -11,6 +11,7 @@ mod explain;
 mod messages;
 mod out;
 mod pause;
+mod receive;
 mod replay;
 mod resend;
 mod run;
@@ -60,6 +61,8 @@ enum Verb {
     Run(run::Args),
     /// Send messages from files to a listener; with a rate and connections, a load test
     Send(send::Args),
+    /// Receive messages as a destination would, with faults where asked for
+    Receive(receive::Args),
     /// Say how a running engine is: connections, queues, silent senders, certificates, disk
     Status(status::Args),
     /// Find messages: accepted, refused, or waiting for a person
@@ -131,6 +134,7 @@ async fn dispatch(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(args) => run::run(args, context).await,
         Verb::Send(args) => send::run(args, context).await,
+        Verb::Receive(args) => receive::run(args, context).await,
         Verb::Status(args) => status::run(&args, context).await,
         Verb::Messages(args) => messages::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,

@@ -23,12 +23,6 @@ impl Out {
         Self { sink: Box::new(io::BufWriter::new(stdout)), json, terminal }
     }
 
-    /// Somewhere else: a buffer of a test.
-    #[cfg(test)]
-    pub(super) fn to(sink: Box<dyn Write + Send>, json: bool) -> Self {
-        Self { sink, json, terminal: false }
-    }
-
     /// Whether JSON was asked for.
     pub(super) const fn json(&self) -> bool {
         self.json
@@ -61,9 +55,11 @@ impl Out {
 
     /// Writes bytes of a message as they are; on a terminal readable and harmless instead: a line a segment, no control characters.
     pub(super) fn payload(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        if !self.terminal {
-            return written(self.sink.write_all(bytes));
-        }
+        if self.terminal { self.payload_lines(bytes) } else { written(self.sink.write_all(bytes)) }
+    }
+
+    /// Writes bytes of a message readable and harmless: a line a segment, no control characters.
+    pub(super) fn payload_lines(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n").replace('\r', "\n");
         for line in text.lines() {
             self.line(clean(line))?;

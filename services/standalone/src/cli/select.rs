@@ -11,19 +11,19 @@ use super::context::Context;
 pub(super) struct MessageFilter {
     /// Received at or after: 2h, today, 2026-11-22 10:00
     #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<String>,
+    since: Option<String>,
     /// Received before
     #[arg(long, value_name = "TIME")]
-    pub(super) until: Option<String>,
+    until: Option<String>,
     /// Taken by this channel
     #[arg(long, value_name = "NAME")]
     channel: Option<String>,
     /// From this facility
     #[arg(long, value_name = "NAME")]
-    pub(super) facility: Option<String>,
+    facility: Option<String>,
     /// Through this listener
     #[arg(long, value_name = "NAME")]
-    pub(super) listener: Option<String>,
+    listener: Option<String>,
     /// With a delivery to this destination
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
@@ -54,7 +54,7 @@ impl MessageFilter {
             since: context.time("--since", self.since.as_deref())?,
             until: context.time("--until", self.until.as_deref())?,
             channel: self.channel.as_deref().map(Name::read),
-            facility: self.facility.map(facility),
+            facility: self.facility,
             listener: self.listener.as_deref().map(Name::read),
             destination: self.destination.as_deref().map(Name::read),
             message_type: self.message_type,
@@ -124,7 +124,7 @@ impl WaitingFilter {
         Ok(DeliverySelection::Query(Box::new(ParkedQuery {
             destination: self.destination.as_deref().map(Name::read),
             channel: self.channel.as_deref().map(Name::read),
-            facility: self.facility.map(facility),
+            facility: self.facility,
             why: why.map(str::to_owned),
             since: context.time("--since", self.since.as_deref())?,
             until: context.time("--until", self.until.as_deref())?,
@@ -142,11 +142,6 @@ pub(super) fn uid(text: &str) -> Result<MessageUid, Failure> {
             format!("{text:?} is no message: a UID such as 019ab3c4-…, as `barid messages` shows"),
         )
     })
-}
-
-/// A facility's name as envelopes have it. What has no namespace is looked for in the default one; the engine also finds declared MSH-4 values by it.
-pub(super) fn facility(text: String) -> String {
-    text
 }
 
 fn pair(text: &str) -> Result<(String, String), Failure> {

@@ -125,7 +125,8 @@ fn options(args: Args, messages: u64) -> Result<Options, Failure> {
         duration: args.duration,
         timeout: args.timeout,
         unique: args.unique || (goes_round && !args.keep_ids),
-        tls: TlsFiles { ca: args.ca, certificate: args.cert, key: args.key, server_name: args.server_name },
+        tls: TlsFiles { ca: args.ca, certificate: args.cert, key: args.key },
+        server_name: args.server_name,
         token,
         keep_answers: args.show,
     })

@@ -15,7 +15,6 @@ mod target;
 mod tests;
 mod tls;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +23,10 @@ pub use pace::Progress;
 pub use report::{ANSWERS_MAX, QUANTILES, Report};
 pub use source::{Messages, SourceError, load};
 pub use target::{Target, TargetError};
-pub use tls::TlsError;
 
 use pace::Pace;
+
+pub use crate::tls::{TlsError, TlsFiles};
 
 /// Most connections: what one client machine has ports and memory for.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -54,23 +54,12 @@ pub struct Options {
     pub unique: bool,
     /// Certificates and keys for TLS.
     pub tls: TlsFiles,
+    /// The name to check in the server's certificate; the target's host where absent.
+    pub server_name: Option<String>,
     /// Bearer token for HTTP.
     pub token: Option<String>,
     /// Whether the report keeps the answers, up to [`ANSWERS_MAX`].
     pub keep_answers: bool,
-}
-
-/// Files for TLS.
-#[derive(Debug, Clone, Default)]
-pub struct TlsFiles {
-    /// Certificates of authorities to trust; the system's where absent.
-    pub ca: Option<PathBuf>,
-    /// Our certificate chain.
-    pub certificate: Option<PathBuf>,
-    /// Its key.
-    pub key: Option<PathBuf>,
-    /// The name to check in the server's certificate; the target's host where absent.
-    pub server_name: Option<String>,
 }
 
 /// It cannot begin.
@@ -90,7 +79,11 @@ pub enum SendError {
 /// [`SendError`] where it cannot begin; what goes wrong with a message is in the report.
 pub async fn run(options: Options, messages: Messages, progress: Arc<Progress>) -> Result<Report, SendError> {
     check(&options)?;
-    let tls = if options.target.is_tls() { Some(tls::client(&options.tls, options.target.host())?) } else { None };
+    let tls = if options.target.is_tls() {
+        Some(tls::client(&options.tls, options.server_name.as_deref(), options.target.host())?)
+    } else {
+        None
+    };
     let count = options.count.or(options.duration.is_none().then_some(messages.len() as u64));
     let pace = Arc::new(Pace::new(count, options.rate, options.duration, progress));
     let job = Arc::new(Job { options, messages, pace, tls });

@@ -26,6 +26,7 @@ fn options(port: u16) -> Options {
         timeout: Duration::from_secs(2),
         unique: false,
         tls: TlsFiles::default(),
+        server_name: None,
         token: None,
         keep_answers: true,
     }
