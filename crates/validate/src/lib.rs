@@ -20,6 +20,7 @@ mod parse;
 mod patient;
 mod peer;
 mod recognise;
+mod sender;
 mod table;
 mod verdict;
 

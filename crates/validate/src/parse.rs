@@ -18,18 +18,12 @@ use bytes::Bytes;
 use crate::channel::{AckAfter, ChannelRules, ChannelState, OnInvalid, OrderRule};
 use crate::choose::Choice;
 use crate::finding::from_hl7;
-use crate::identity::{Proof, Sender};
-use crate::listener::OnStranger;
 use crate::peer::Peer;
-use crate::recognise::Recognised;
+use crate::sender::From;
 use crate::table::{ListenerEntry, ParseTable};
 use crate::verdict::{Accepted, Refusal, Rejected, Unanswered, Verdict};
 use crate::{keys, patient};
 
-/// Longest name of an undeclared sender, in bytes; MSH-4.1 is 20 characters in the standard.
-const STRANGER_BYTES_MAX: usize = 64;
-/// The name of a sender that says nothing of itself.
-const NAMELESS: &str = "unnamed";
 /// MSH-9.1 of queries: their sender waits for the answer, whatever `ack.after` says.
 const QUERIES: [&str; 7] = ["QBP", "QRY", "QSB", "QVR", "SPQ", "VQQ", "VXQ"];
 
@@ -86,18 +80,11 @@ impl Stage for Parse {
 }
 
 /// One message being judged.
-struct Case<'a> {
-    input: &'a ParseInput,
-    table: &'a ParseTable,
-    listener: &'a ListenerEntry,
+pub(crate) struct Case<'a> {
+    pub(crate) input: &'a ParseInput,
+    pub(crate) table: &'a ParseTable,
+    pub(crate) listener: &'a ListenerEntry,
     hasher: &'a LaneHasher,
-}
-
-/// Who a message is from, settled.
-struct From {
-    reference: FacilityRef,
-    facility: Option<usize>,
-    speaks_for: Option<usize>,
 }
 
 impl Case<'_> {
@@ -189,50 +176,6 @@ impl Case<'_> {
         let (structure, contradiction) = barid_hl7::structure::of(header);
         let version = words.get(&header.version_text());
         (MessageType { code, event, structure: words.get(&structure), version }, contradiction)
-    }
-
-    fn sender(&self, header: &Header) -> Result<From, (Option<Arc<str>>, Finding)> {
-        let rules = &self.listener.rules;
-        let sender = Sender { application: parts(header, 3), facility: parts(header, 4) };
-        let text = |place: usize| self.table.facilities.get(place).map(|entry| Arc::clone(&entry.text));
-        let finding = |rule, text: &str| Finding::error(error_code::UNKNOWN_KEY, Path::msh(4).to_string(), rule, text);
-        match self.table.recognise(&self.input.peer, &rules.name, rules.identify, &sender) {
-            Recognised::Known { facility, speaks_for } => {
-                let name = text(facility).unwrap_or_else(|| NAMELESS.into());
-                let reference = FacilityRef { name, speaks_for: speaks_for.and_then(text), verified: true };
-                Ok(From { reference, facility: Some(facility), speaks_for })
-            }
-            Recognised::Stranger if rules.unknown_facility == OnStranger::Accept && self.proves(rules.identify) => {
-                let name = stranger(&sender).into();
-                let reference = FacilityRef { name, speaks_for: None, verified: false };
-                Ok(From { reference, facility: None, speaks_for: None })
-            }
-            Recognised::Stranger => {
-                Err((None, finding("facility.unknown", "the sender is no declared facility: no identity holds for it")))
-            }
-            Recognised::TooWeak(proof) => {
-                let text = format!(
-                    "the sender is recognised by {} only; this listener asks for {}",
-                    proof.word(),
-                    rules.identify.word()
-                );
-                Err((None, finding("facility.proof", &text)))
-            }
-            Recognised::Impostor { owner } => {
-                let text_of = "the sender's certificate or token does not speak for this sending facility";
-                Err((text(owner), finding("facility.impostor", text_of)))
-            }
-        }
-    }
-
-    /// Whether an undeclared sender at least shows as much as the listener asks for.
-    fn proves(&self, asked: Proof) -> bool {
-        match asked {
-            Proof::Declared => true,
-            Proof::Address => false,
-            Proof::Token => !self.input.peer.tokens.is_empty() || self.input.peer.certificate.is_some(),
-            Proof::Certificate => self.input.peer.certificate.is_some(),
-        }
     }
 
     fn read_in_facility_charset(
@@ -381,28 +324,6 @@ fn retry(text: &str) -> (Refusal, Vec<Finding>) {
 /// A message that says no more than that another was received.
 fn is_receipt(header: &Header) -> bool {
     matches!(&*header.message_code(), "ACK" | "MCF")
-}
-
-fn parts(header: &Header, field: u16) -> (&[u8], &[u8]) {
-    let value = header.field(field);
-    let whole = value.map_or(&[][..], |value| value.raw());
-    let first = value.and_then(|value| value.component(1)).map_or(&[][..], |value| value.raw());
-    (whole, first)
-}
-
-/// The name of an undeclared sender: MSH-4.1, else MSH-3.1. It cannot be taken for a document's, which has a slash.
-fn stranger(sender: &Sender<'_>) -> String {
-    let said = [sender.facility.1, sender.application.1].into_iter().find(|text| !text.is_empty());
-    let Some(said) = said else { return NAMELESS.to_owned() };
-    let text = String::from_utf8_lossy(said);
-    let mut name = String::new();
-    for c in text.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }) {
-        if name.len() + c.len_utf8() > STRANGER_BYTES_MAX {
-            break;
-        }
-        name.push(c);
-    }
-    name
 }
 
 fn control_id(header: &Header, uid: MessageUid) -> Bytes {
