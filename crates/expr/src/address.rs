@@ -54,7 +54,7 @@ impl Address {
         let Some((level, item)) = known.and_then(|level| Some((level, items.get(level)?))) else {
             return match Path::parse(text) {
                 Ok(path) => Ok(Self::absolute(path)),
-                Err(_) if is_item_name(name) && length != 3 => Err(no_item(name, items)),
+                Err(_) if is_item_name(name) && !is_segment_id_in_small(name) => Err(no_item(name, items)),
                 Err(error) => Err(of_path(&error)),
             };
         };
@@ -143,6 +143,11 @@ impl Address {
     pub const fn is_wild(&self) -> bool {
         self.path.is_wild()
     }
+}
+
+/// Segment ids that people write in small letters; items are rarely called so.
+fn is_segment_id_in_small(name: &str) -> bool {
+    ["msh", "pid", "nk1", "pv1", "pv2", "evn", "mrg", "orc", "dg1", "al1", "in1"].contains(&name)
 }
 
 fn is_item_name(name: &str) -> bool {

@@ -20,8 +20,8 @@ use crate::node::{Macro, MacroKind, Node, NodeKind};
 use crate::syntax::Op;
 use crate::value::Value;
 
-/// Segments looked at for one step when a field is found.
-const SEGMENTS_A_STEP: usize = 64;
+/// Segments looked at for one step where all places of a path are visited.
+const SEGMENTS_A_STEP: usize = 32;
 
 /// How much slower regular expressions and case tables are than reading.
 pub(crate) const SLOW: usize = 4;
@@ -51,14 +51,8 @@ impl<'v, 'b> Run<'v, 'b> {
         self.budget.take(1).map_err(at(node))?;
         Ok(match &node.kind {
             NodeKind::Constant(value) => borrowed(value),
-            NodeKind::Field(path) => {
-                self.reach(node)?;
-                self.read(node, path)?
-            }
-            NodeKind::Relative(address) => {
-                let path = self.path(node, address)?;
-                self.read(node, &path)?
-            }
+            NodeKind::Field(path) => self.read(node, path)?,
+            NodeKind::Relative(address) => self.read(node, &address.resolve(self.facts.items()))?,
             NodeKind::All(address) => self.all(node, address)?,
             NodeKind::Count(address) => {
                 let path = self.walk(node, address)?;
@@ -163,23 +157,14 @@ impl<'v, 'b> Run<'v, 'b> {
         Ok(self.facts.fields().presence(&path))
     }
 
-    /// The concrete path, once what finding a segment costs is paid.
-    fn path(&mut self, node: &Node, address: &Address) -> Result<Path, EvalError> {
-        self.reach(node)?;
-        Ok(address.resolve(self.facts.items()))
-    }
-
-    /// The same where all places of the path are visited: those are paid for too.
+    /// The concrete path where all its places are visited: they are paid for.
     fn walk(&mut self, node: &Node, address: &Address) -> Result<Path, EvalError> {
-        let path = self.path(node, address)?;
+        let path = address.resolve(self.facts.items());
         if path.is_wild() {
-            self.budget.take(self.facts.fields().segments() as u64 / 8).map_err(at(node))?;
+            let segments = self.facts.fields().segments() / SEGMENTS_A_STEP;
+            self.budget.take(segments as u64).map_err(at(node))?;
         }
         Ok(path)
-    }
-
-    fn reach(&mut self, node: &Node) -> Result<(), EvalError> {
-        self.budget.take((self.facts.fields().segments() / SEGMENTS_A_STEP) as u64).map_err(at(node))
     }
 
     fn all(&mut self, node: &Node, address: &Address) -> Out<'v> {

@@ -10,9 +10,11 @@ mod segments;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use crate::order::Order;
 use crate::segment::{Segment, Separators, Source};
 use crate::value::Context;
 use crate::{Charset, Delimiters, EscapeError, Limits, Message, OnUnmappable, Path, SegmentId, Value};
@@ -87,6 +89,8 @@ pub struct Draft<'m> {
     message: &'m Message,
     /// None while nothing was changed.
     slots: Option<Vec<Slot>>,
+    /// Its own once segments came or went; the message's until then.
+    order: Option<OnceLock<Order>>,
     context: Context,
     /// Bytes of all segments, one end each.
     size: usize,
@@ -128,6 +132,7 @@ impl<'m> Draft<'m> {
         Self {
             message,
             slots: None,
+            order: None,
             context: *message.context(),
             size: message.raw().len() + 1,
             limits: DraftLimits { bytes: limits.message_bytes, segments: limits.segments },
@@ -294,6 +299,13 @@ impl<'m> Draft<'m> {
 }
 
 impl Source for Draft<'_> {
+    fn order(&self) -> &Order {
+        match &self.order {
+            None => self.message.order(),
+            Some(own) => own.get_or_init(|| Order::of(self.segment_count(), |i| self.id_of(i))),
+        }
+    }
+
     fn nth(&self, i: usize) -> Option<Segment<'_>> {
         let received = match self.slots.as_ref() {
             None => i,

@@ -31,6 +31,7 @@ mod header;
 mod index;
 mod limits;
 mod message;
+mod order;
 mod parse;
 mod path;
 mod scan;

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
 use crate::escape::{Issue, issues};
 use crate::index::Index;
+use crate::order::Order;
 use crate::segment::{Segment, Separators, Source};
 use crate::value::Context;
 use crate::{Charset, Delimiters, Finding, Header, Limits, ParseError, Parsed, Path, SegmentId, Value, error_code};
@@ -18,6 +20,7 @@ pub struct Message {
     header: Header,
     index: Index,
     layout: Layout,
+    order: OnceLock<Order>,
 }
 
 /// How the segments lie in the bytes.
@@ -39,7 +42,7 @@ impl Message {
     }
 
     pub(crate) fn assemble(raw: Bytes, header: Header, index: Index, layout: Layout) -> Self {
-        Self { raw, header, index, layout }
+        Self { raw, header, index, layout, order: OnceLock::new() }
     }
 
     /// The bytes as received.
@@ -121,6 +124,10 @@ impl Message {
         self.raw.get(self.layout.start as usize..).unwrap_or_default()
     }
 
+    pub(crate) fn made_order(&self) -> Option<&Order> {
+        self.order.get()
+    }
+
     pub(crate) fn context(&self) -> &Context {
         self.header.context()
     }
@@ -184,6 +191,10 @@ fn escape_finding(issue: Issue) -> Finding {
 }
 
 impl Source for Message {
+    fn order(&self) -> &Order {
+        self.order.get_or_init(|| Order::of(self.segment_count(), |i| self.id_of(i)))
+    }
+
     fn nth(&self, i: usize) -> Option<Segment<'_>> {
         let (entry, offsets) = self.index.get(i)?;
         let line = self.raw.get(entry.start as usize..entry.end as usize)?;

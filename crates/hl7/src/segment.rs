@@ -4,6 +4,7 @@ use std::fmt;
 
 use memchr::memchr_iter;
 
+use crate::order::{NEAR, Order};
 use crate::value::{Context, Level, Value};
 use crate::{Path, SegmentId};
 
@@ -105,19 +106,21 @@ pub(crate) trait Source {
     fn nth(&self, i: usize) -> Option<Segment<'_>>;
     fn id_of(&self, i: usize) -> Option<SegmentId>;
 
+    /// Made when it is first asked for.
+    fn order(&self) -> &Order;
+
     /// The place of the `n`th segment of an id, from 1.
     fn find(&self, id: SegmentId, n: u32) -> Option<usize> {
         let mut left = n;
-        let mut i = 0;
-        loop {
+        for i in 0..NEAR {
             if self.id_of(i)? == id {
                 left = left.checked_sub(1)?;
                 if left == 0 {
                     return Some(i);
                 }
             }
-            i += 1;
         }
+        self.order().find(id, n, |i| self.id_of(i))
     }
 
     fn value_at<'a>(&'a self, path: &Path) -> Option<Value<'a>> {

@@ -139,10 +139,10 @@ impl Compiler<'_> {
             None => around.scope.clone(),
         };
         let inner = Around { scope: &scope, ..*around };
-        let when = match &step.when {
-            Some(source) => Some(self.program(source, &format!("{}.when", around.place), &scope, Type::Bool)),
-            None => None,
-        };
+        let when = step.when.as_ref().map(|source| {
+            let place = format!("{}.when", around.place);
+            self.program(source, &place, &scope, Type::Bool)
+        });
         let verb = self.verb(step, verb_name, &inner);
         let (when, verb) = (when.map_or(Some(None), |when| when.map(Some))?, verb?);
         let asks_value = when.as_ref().is_some_and(|when| when.uses(Variable::Value));

@@ -47,6 +47,7 @@ fn c06_8859_1_is_the_iso_set_and_not_the_windows_one() {
     assert_eq!(Charset::Iso8859_1.decode(&bytes), "\u{85}\u{92}\u{A0}");
     assert_eq!(Charset::Windows1252.decode(&bytes), "…’\u{A0}");
     assert_eq!(Charset::Iso8859_9.decode(&[0x85, 0xFD, 0xDD]), "\u{85}ıİ");
+    assert_eq!(Charset::Iso8859_9.decode(b"\xD0\xDD\xDE\xF0\xFD\xFE\xE9"), "ĞİŞğışé");
     assert_eq!(Charset::Iso8859_1.encode("€"), None);
     assert_eq!(Charset::Iso8859_1.encode("\u{85}").as_deref(), Some(&[0x85][..]));
 }

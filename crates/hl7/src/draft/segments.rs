@@ -1,9 +1,12 @@
 //! Adding and removing whole segments. The header stays the first segment, and the only one of its name.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
 use super::place::fits;
 use super::{Draft, EditError, Edited, Slot};
+use crate::order::Order;
 use crate::segment::Source;
 use crate::value::Level;
 use crate::{Index, Path, SegmentId};
@@ -29,6 +32,11 @@ impl Draft<'_> {
         self.fits(size)?;
         let slot = Slot::Edited(Edited { id, line: Bytes::copy_from_slice(line), from: None });
         self.slots().insert(at, slot);
+        let mut order = self.own_order();
+        if let Some(order) = &mut order {
+            order.inserted(at, |i| self.id_of(i));
+        }
+        self.order = Some(order.map_or_else(OnceLock::new, OnceLock::from));
         self.size = size;
         let before = (0..at).filter(|&i| self.id_of(i) == Some(id)).count();
         Ok(Path::of_segment(id).with_occurrence(Index::At(u32::try_from(before + 1).unwrap_or(u32::MAX))))
@@ -43,12 +51,32 @@ impl Draft<'_> {
             return Err(EditError::Unsuitable { path: *path, remedy: "name a segment, as in `NTE[2]`" });
         }
         let places = self.places_of(path);
-        for &at in places.iter().rev() {
-            let length = self.nth(at).map_or(0, |segment| segment.line.len() + 1);
-            self.slots().remove(at);
-            self.size = self.size.saturating_sub(length);
+        if places.is_empty() {
+            return Ok(0);
         }
+        let removed: usize = places.iter().filter_map(|&at| self.nth(at)).map(|segment| segment.line.len() + 1).sum();
+        self.size = self.size.saturating_sub(removed);
+        let (mut at, mut gone) = (0, places.iter().copied().peekable());
+        self.slots().retain(|_| {
+            let keeps = gone.next_if_eq(&at).is_none();
+            at += 1;
+            keeps
+        });
+        let mut order = self.own_order();
+        match (places.as_slice(), &mut order) {
+            ([at], Some(order)) => order.removed(*at),
+            _ => order = None,
+        }
+        self.order = Some(order.map_or_else(OnceLock::new, OnceLock::from));
         Ok(places.len())
+    }
+
+    /// The order as it was before segments came or went, if it was ever made.
+    fn own_order(&mut self) -> Option<Order> {
+        match self.order.take() {
+            Some(own) => own.into_inner(),
+            None => self.message.made_order().cloned(),
+        }
     }
 
     fn id_of_line(&self, line: &[u8]) -> Result<SegmentId, EditError> {

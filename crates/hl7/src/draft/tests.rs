@@ -267,3 +267,47 @@ fn a_clone_goes_its_own_way() {
     two.set(&path("PID-1"), "3").expect("set");
     assert_eq!((one.text(&path("PID-1")), two.text(&path("PID-1"))), ("2".into(), "3".into()));
 }
+
+#[test]
+fn far_segments_are_found_as_near_ones_are_while_segments_come_and_go() {
+    let mut text = "MSH|^~\\&|A|B|||2026||ORU^R01|1|P|2.5\rPID|1\r".to_owned();
+    for n in 1..=300 {
+        text.push_str(&format!("OBX|{n}\rNTE|{n}\r"));
+    }
+    let message = message(text);
+    let mut draft = Draft::new(&message);
+    let one = |draft: &Draft<'_>, at: &str| draft.text(&path(at)).into_owned();
+    assert_eq!((one(&draft, "OBX[300]-1"), one(&draft, "NTE[299]-1")), ("300".to_owned(), "299".to_owned()));
+    assert_eq!((one(&draft, "OBX[301]-1"), one(&draft, "ZZZ-1")), (String::new(), String::new()));
+    draft.delete(&path("OBX[2]")).unwrap();
+    draft.insert_segment(b"NTE|new", Some(&path("OBX[200]"))).unwrap();
+    draft.set(&path("OBX[299]-2"), "x").unwrap();
+    assert_eq!((one(&draft, "OBX[299]-1"), one(&draft, "OBX[299]-2")), ("300".to_owned(), "x".to_owned()));
+    assert_eq!((one(&draft, "NTE[201]-1"), one(&draft, "NTE[202]-1")), ("new".to_owned(), "201".to_owned()));
+    draft.delete(&path("NTE[*]")).unwrap();
+    assert_eq!((draft.segment_count(), one(&draft, "OBX[299]-1")), (301, "300".to_owned()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn segments_are_found_by_number_whatever_came_and_went(edits in proptest::collection::vec((0_u8..4, 1_u32..120), 1..40)) {
+        let mut text = HEADER.to_owned();
+        for n in 1..=60 {
+            text.push_str(&format!("OBX|{n}\rNTE|{n}\r"));
+        }
+        let message = message(text);
+        let mut draft = Draft::new(&message);
+        for (edit, n) in edits {
+            let at = path(if edit % 2 == 0 { "OBX" } else { "NTE" }).with_occurrence(Index::At(n));
+            // Where there is no such segment, nothing happens.
+            let _refused = if edit < 2 { draft.delete(&at).map(drop) } else { draft.insert_segment(b"OBX|new", Some(&at)).map(drop) };
+            for id in ["OBX", "NTE", "ZZZ"] {
+                let lines: Vec<Vec<u8>> = draft.segments().filter(|s| s.id().as_str() == id).map(|s| s.raw().to_vec()).collect();
+                for n in [1, n, lines.len() as u32, lines.len() as u32 + 1] {
+                    let found = draft.get(&path(id).with_occurrence(Index::At(n.max(1)))).map(|value| value.raw().to_vec());
+                    proptest::prop_assert_eq!(found.as_ref(), lines.get(n.max(1) as usize - 1));
+                }
+            }
+        }
+    }
+}

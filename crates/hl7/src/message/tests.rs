@@ -50,6 +50,8 @@ fn p06_empty_null_and_valued_are_told_apart() {
     assert_eq!(presence("PID-5"), Some(Presence::Empty));
     assert_eq!(presence("PID-6"), None);
     assert_eq!(message.text(&path("PID-2")), "\"\"");
+    let short = crate::tests::message("MSH|^~|A\r");
+    assert_eq!(short.get(&path("MSH-2")).expect("there").presence(), Presence::Valued);
 }
 
 #[test]

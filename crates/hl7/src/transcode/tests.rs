@@ -61,6 +61,15 @@ fn c07_switches_are_resolved_and_never_become_other_characters() {
 }
 
 #[test]
+fn c07_a_switch_ends_with_its_value_and_ascii_lines_with_escapes_are_rewritten_too() {
+    let message = latin(b"PID|||||\\C2D47\\\xE5|\xE9^\xE9\rNTE|\\XE9\\\r");
+    let utf8 = to(&message, Charset::Utf8, OnUnmappable::Fail).expect("into UTF-8");
+    assert_eq!(utf8.text(&path("PID-5")), "م");
+    assert_eq!(utf8.text(&path("PID-6.2")), "é");
+    assert_eq!(utf8.get(&path("NTE-1")).expect("there").raw(), b"\\XC3A9\\");
+}
+
+#[test]
 fn c07_bytes_without_meaning_fail_or_are_marked() {
     let mut message = message(b"MSH|^~\\&|A|B|||||ADT^A08|1|P|2.5||||||8859/6\rPID|\xFF\xC7\r");
     message.set_fallback_charset(Charset::Iso8859_6);

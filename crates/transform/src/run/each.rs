@@ -4,7 +4,7 @@ use barid_expr::ItemKind;
 use barid_hl7::{Index, Path};
 
 use super::{Halt, Machine, Run};
-use crate::mapping::{Loop, Step, Verb};
+use crate::mapping::{Loop, Step};
 
 /// Which way places are visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,37 +20,39 @@ impl Machine<'_, '_> {
     pub(super) fn each(&mut self, step: &Step, over: &Loop) -> Run {
         let all = over.over.resolve(&self.items);
         let first = self.count(&all)?;
-        let moves = can_move(&step.verb, over.kind);
         let outside = self.index;
+        let mut present = first;
         let mut at = 1_u32;
-        let mut turn = 0;
-        let done = loop {
-            if turn >= first {
-                break Ok(());
-            }
-            turn += 1;
+        for turn in 1..=first {
             let item = match over.kind {
                 ItemKind::Segment(_) => all.with_occurrence(Index::At(at)),
                 ItemKind::Repetition(..) => all.with_repetition(Index::At(at)),
             };
+            let moves = self.moves;
             self.index = i64::from(turn);
-            let before = if moves { self.count(&all)? } else { 0 };
             self.items.push(item);
             let done = self.step(step);
             self.items.pop();
-            if done.is_err() {
-                break done;
+            done?;
+            at += 1;
+            // Segments are counted again only where one came or went; repetitions are few.
+            if self.moves != moves || matches!(over.kind, ItemKind::Repetition(..)) {
+                let now = self.count(&all)?;
+                at = at.saturating_add(now).saturating_sub(present).max(1);
+                present = now;
             }
-            let after = if moves { self.count(&all)? } else { 0 };
-            at = (at + 1).saturating_add(after).saturating_sub(before).max(1);
-        };
+        }
         self.index = outside;
-        done
+        Ok(())
     }
 
     /// How many places a path with `[*]` names; each segment looked at is paid for.
     fn count(&mut self, path: &Path) -> Result<u32, Halt> {
-        self.budget.take(1 + self.draft.segment_count() as u64 / 16)?;
+        let looked_through = match path.occurrence() {
+            Index::All => self.draft.segment_count() as u64 / 32,
+            _ => 1,
+        };
+        self.budget.take(1 + looked_through)?;
         Ok(u32::try_from(self.draft.count(path)).unwrap_or(u32::MAX))
     }
 
@@ -89,13 +91,5 @@ impl Machine<'_, '_> {
             places.extend((1..=repetitions).map(|n| place.with_repetition(Index::At(n))));
         }
         Ok(places)
-    }
-}
-
-/// Whether a verb can add or remove items of this kind.
-const fn can_move(verb: &Verb, kind: ItemKind) -> bool {
-    match verb {
-        Verb::Delete(_) | Verb::AddSegment(_) | Verb::Apply(_) => true,
-        Verb::Set(_) | Verb::Copy(_) | Verb::Lookup(_) | Verb::Format(_) => matches!(kind, ItemKind::Repetition(..)),
     }
 }

@@ -9,10 +9,10 @@ use crate::failure::Stop;
 use crate::mapping::{CopyVerb, Set, Step};
 use barid_expr::Address;
 
-/// Steps of an edit besides what the segments and the line cost: a line is copied and an index kept.
+/// Steps of an edit besides what the line costs.
 const STEPS_AN_EDIT: u64 = 8;
-/// Segments looked through for one step.
-const SEGMENTS_A_STEP: u64 = 32;
+/// Segments moved for one step where one comes or goes.
+const MOVED_A_STEP: u64 = 16;
 
 /// HL7's delete indicator.
 const NULL: &str = "\"\"";
@@ -111,6 +111,12 @@ impl Machine<'_, '_> {
 
     pub(super) fn delete(&mut self, step: &Step, what: &Address) -> Run {
         let path = what.resolve(&self.items);
+        if path.is_wild() && path.field().is_none() && !step.asks_each_place && self.trace.is_none() {
+            // All segments of an id at once: one pass, however many there are.
+            self.move_segments()?;
+            self.draft.delete(&path)?;
+            return Ok(());
+        }
         self.places(
             path,
             Order::LastToFirst,
@@ -123,6 +129,9 @@ impl Machine<'_, '_> {
     /// Removes what one place holds.
     fn remove(&mut self, path: Path) -> Run {
         self.pay(&path, 0)?;
+        if path.field().is_none() {
+            self.move_segments()?;
+        }
         let before = self.before(&path);
         self.draft.delete(&path)?;
         if let (Some(before), Some(trace)) = (before, &mut self.trace) {
@@ -131,9 +140,16 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    /// Takes what an edit costs: finding the segment, and copying its line and the new bytes.
+    /// Takes what it costs that a segment comes or goes, and notes that one did.
+    pub(super) fn move_segments(&mut self) -> Run {
+        self.moves += 1;
+        self.budget.take(1 + self.draft.segment_count() as u64 / MOVED_A_STEP)?;
+        Ok(())
+    }
+
+    /// Takes what an edit costs: copying the segment's line and the new bytes.
     pub(super) fn pay(&mut self, path: &Path, bytes: usize) -> Run {
-        self.budget.take(STEPS_AN_EDIT + self.draft.segment_count() as u64 / SEGMENTS_A_STEP)?;
+        self.budget.take(STEPS_AN_EDIT)?;
         let segment = Path::of_segment(path.segment()).with_occurrence(path.occurrence());
         let line = self.draft.get(&segment).map_or(0, |segment| segment.raw().len());
         self.budget.take_bytes(line.saturating_add(bytes))?;

@@ -14,8 +14,7 @@ impl Machine<'_, '_> {
             values.push((*path, self.text.clone()));
         }
         let after = self.place_of(&add.place)?;
-        // The list of segments is moved to make room.
-        self.budget.take(8 + self.draft.segment_count() as u64 / 8)?;
+        self.move_segments()?;
         let new = self.draft.add_segment(add.id, after.as_ref())?;
         let trace = self.trace.take();
         let written =
@@ -34,30 +33,24 @@ impl Machine<'_, '_> {
             Where::After(anchor) => (anchor.resolve(&self.items), false),
             Where::Before(anchor) => (anchor.resolve(&self.items), true),
         };
-        self.budget.take(1 + self.draft.segment_count() as u64 / 8)?;
-        let Some(at) = self.position(&anchor, before) else {
+        if self.draft.get(&anchor).is_none() {
             let text = "the message has no such segment to put the new one at: ask for it with `when` first";
             return Err(Stop::at(anchor, error_code::SEGMENT_SEQUENCE, text).into());
-        };
-        let followed = if before { at.checked_sub(1) } else { Some(at) };
-        Ok(followed.and_then(|at| self.path_of(at)))
+        }
+        if !before {
+            return Ok(Some(anchor));
+        }
+        self.budget.take(self.draft.segment_count() as u64 / 16)?;
+        Ok(self.followed_by(&anchor))
     }
 
-    /// The number of the segment a path names; of several the first, or the last to follow it.
-    fn position(&self, path: &Path, first: bool) -> Option<usize> {
+    /// The segment before the one a path names (of several the first).
+    fn followed_by(&self, path: &Path) -> Option<Path> {
+        let nth = usize::try_from(path.occurrence().number().unwrap_or(1)).ok()?.checked_sub(1)?;
         let mut named = self.draft.segments().enumerate().filter(|(_, segment)| segment.id() == path.segment());
-        let found = match path.occurrence() {
-            Index::All if first => named.next(),
-            Index::All => named.last(),
-            other => named.nth(usize::try_from(other.number()?.checked_sub(1)?).ok()?),
-        };
-        found.map(|(at, _)| at)
-    }
-
-    fn path_of(&self, at: usize) -> Option<Path> {
-        let id = self.draft.segment(at)?.id();
-        let before = self.draft.segments().take(at).filter(|segment| segment.id() == id).count();
-        let occurrence = u32::try_from(before + 1).ok()?;
-        Some(Path::of_segment(id).with_occurrence(Index::At(occurrence)))
+        let (at, _) = named.nth(nth)?;
+        let id = self.draft.segment(at.checked_sub(1)?)?.id();
+        let occurrence = self.draft.segments().take(at).filter(|segment| segment.id() == id).count();
+        Some(Path::of_segment(id).with_occurrence(Index::At(u32::try_from(occurrence).ok()?)))
     }
 }
