@@ -129,6 +129,7 @@ fn m07_an_end_block_inside_the_payload_never_truncates_it() {
         tolerant(b"\x0bA\x1cnoise\x0bB\x1c\r"),
         [Event::Discarded { reason: Discard::Restarted, bytes: 7 }, frame(b"B", None)]
     );
+    assert_eq!(tolerant(b"\x0bA\x1c\x1c\r"), [frame(b"A\x1c", Some(Warning::EndBlockInside))]);
     assert_eq!(strict(b"\x0bA\x1cB\x1c\r"), [Event::Violation(Violation::EndBlock)]);
 }
 
@@ -162,6 +163,22 @@ fn m09_memory_stays_bounded_while_an_endless_payload_comes_in() {
     }
     assert!(decoder.closed() && buffer.is_empty());
     assert!(prefix.expect("reported").0.starts_with(b"MSH|"));
+}
+
+#[test]
+fn p16_a_large_frame_in_small_reads_is_looked_at_once() {
+    let started = std::time::Instant::now();
+    let mut decoder = Decoder::new(Options::default());
+    let mut buffer = BytesMut::from(&[START][..]);
+    for _ in 0..160_000 {
+        buffer.extend_from_slice(&[b'x'; 100]);
+        assert!(decoder.decode(&mut buffer).is_none());
+    }
+    buffer.extend_from_slice(&TRAILER);
+    let Some(Event::Frame(frame)) = decoder.decode(&mut buffer) else { panic!("no frame") };
+    assert_eq!(frame.payload.len(), 16_000_000);
+    // Looking at all bytes on each read would be 1.3 terabytes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(30));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Parsing: what parses is kept byte for byte, and everything in it can be read.
 #![no_main]
 
-use barid_hl7::{Draft, Formatting, Limits, Message, SegmentEnds};
+use barid_hl7::{Draft, Formatting, Groups, Limits, Message, SegmentEnds, varies};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +19,12 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
+    if let Some(groups) = Groups::of(&message) {
+        for i in 0..message.segment_count() {
+            assert!(groups.around(i).is_some_and(|range| range.contains(&i)));
+        }
+    }
+    let _ = varies::check_observations(&message, None);
     let written = Draft::new(&message).finish(SegmentEnds::Cr);
     let again = Message::parse(written.clone(), &Limits::default()).expect("written messages parse").message;
     assert!(again.is_canonical());
