@@ -1,6 +1,7 @@
 //! How fast the ledger takes messages, on one core: a message here is its IN, its ROUTED with one delivery, and its
 //! OUTCOME, with two search keys. `live` has all three in one batch, as when the reader follows the engine; `behind`
 //! has each kind in a batch of its own, as when it catches up. Run with `cargo bench -p barid-ledger`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement ends where something fails")]
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -25,17 +26,16 @@ struct Message {
     outcome: OutcomeRecord,
 }
 
-fn message(number: u64) -> Message {
+fn envelope(number: u64) -> Envelope {
     let received = Timestamp::from_micros(1_700_000_000_000_000 + i64::try_from(number).unwrap() * 100);
-    let uid = MessageUid::new(received);
-    let partition = Partition(u16::try_from(number % 16).unwrap());
-    let route: Arc<str> = "registry".into();
-    let id = DeliveryId::of(uid, &route, 0, 0);
-    let destination = Name::local("client-registry");
-    let envelope = Envelope {
-        uid,
+    Envelope {
+        uid: MessageUid::new(received),
         listener: Name::local("mllp"),
-        facility: FacilityRef { name: format!("default/hospital-{}", number % 16).into(), speaks_for: None, verified: true },
+        facility: FacilityRef {
+            name: format!("default/hospital-{}", number % 16).into(),
+            speaks_for: None,
+            verified: true,
+        },
         channel: Some(Name::local("admissions")),
         revision: Revision::of(b"closure"),
         lanes: Lanes::of(vec![Lane::from_raw(number % 5_000)]),
@@ -54,11 +54,23 @@ fn message(number: u64) -> Message {
         origin: "10.20.30.40:51234".into(),
         traceparent: None,
         findings: Vec::new(),
-        keys: vec![SearchKey { name: "patient".into(), value: format!("{:032x}", number.wrapping_mul(0x9e37_79b9) % 50_000) }],
+        keys: vec![SearchKey {
+            name: "patient".into(),
+            value: format!("{:032x}", number.wrapping_mul(0x9e37_79b9) % 50_000),
+        }],
         waits: None,
         reason: None,
         hops: 0,
-    };
+    }
+}
+
+fn message(number: u64) -> Message {
+    let envelope = envelope(number);
+    let (uid, received) = (envelope.uid, envelope.received);
+    let partition = Partition(u16::try_from(number % 16).unwrap());
+    let route: Arc<str> = "registry".into();
+    let id = DeliveryId::of(uid, &route, 0, 0);
+    let destination = Name::local("client-registry");
     let source = Source { partition, intake: Intake::Received, position: number / 16 + 1, output: 0, other: 0 };
     let routed = RoutedRecord {
         uid,
@@ -139,7 +151,8 @@ fn run(live: bool, messages: u64) {
             slowest = slowest.max(begun.elapsed());
         }
     }
-    let bytes: u64 = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let bytes: u64 =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -165,5 +178,12 @@ fn run(live: bool, messages: u64) {
     writeln!(out, "  follow: {:?}", begun.elapsed()).unwrap();
     let begun = Instant::now();
     let balance = ledger.balance(&Default::default()).unwrap();
-    writeln!(out, "  balance of {} messages: {:?}, holds: {}", balance.total.accepted, begun.elapsed(), balance.holds()).unwrap();
+    writeln!(
+        out,
+        "  balance of {} messages: {:?}, holds: {}",
+        balance.total.accepted,
+        begun.elapsed(),
+        balance.holds()
+    )
+    .unwrap();
 }

@@ -230,7 +230,8 @@ impl fmt::Display for Balance {
             "{:<28} {:>9} = {:>9} + {:>9} + {:>11} + {:>10}",
             "MESSAGES", "accepted", "routed", "duplicate", "quarantined", "not routed"
         )?;
-        let names = self.channels.iter().map(|(name, line)| (name.as_ref().map_or("(no channel)".into(), Name::short), line));
+        let names =
+            self.channels.iter().map(|(name, line)| (name.as_ref().map_or("(no channel)".into(), Name::short), line));
         let lines: Vec<(String, &Line)> = names.chain([("total".to_owned(), &self.total)]).collect();
         for (name, line) in &lines {
             writeln!(
@@ -245,14 +246,23 @@ impl fmt::Display for Balance {
             )?;
         }
         writeln!(f)?;
-        let heads = ["total", "delivered", "filtered", "rejected", "expired", "merged", "quarant.", "discarded", "in flight"];
+        let heads =
+            ["total", "delivered", "filtered", "rejected", "expired", "merged", "quarant.", "discarded", "in flight"];
         write!(f, "{:<28}", "DELIVERIES")?;
         heads.iter().try_for_each(|head| write!(f, " {head:>9}"))?;
         for (name, line) in &lines {
             let d = &line.deliveries;
             write!(f, "\n{name:<28}")?;
             let counts = [
-                d.total, d.delivered, d.filtered, d.rejected, d.expired, d.merged, d.quarantined, d.discarded, d.in_flight,
+                d.total,
+                d.delivered,
+                d.filtered,
+                d.rejected,
+                d.expired,
+                d.merged,
+                d.quarantined,
+                d.discarded,
+                d.in_flight,
             ];
             counts.iter().try_for_each(|count| write!(f, " {count:>9}"))?;
         }

@@ -1,7 +1,7 @@
 //! What the reader of the log hands over: one record, with its place, without its payload.
 
 use barid_model::Envelope;
-use barid_model::record::{CommandRecord, OutRecord, OutcomeRecord, ParkRecord, RefusedRecord, RoutedRecord};
+use barid_model::record::{CommandRecord, OutRecord, OutcomeRecord, ParkEvent, RefusedRecord, RoutedRecord};
 
 /// One record of the log, with its place.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,8 @@ pub enum Entry<'a> {
     Routed(&'a RoutedRecord),
     /// OUTCOME: how a delivery ended, or that it waits.
     Outcome(&'a OutcomeRecord),
-    /// PARK: a delivery waits. (That a parked one waits no more needs no entry: an outcome tells how it went on.)
-    Park(&'a ParkRecord),
+    /// PARK: a delivery waits. (That a parked one waits no more changes nothing: an outcome tells how it went on.)
+    Park(&'a ParkEvent),
     /// REFUSED: a message was not accepted.
     Refused(&'a RefusedRecord),
     /// COMMAND: a person told the engine to do something.

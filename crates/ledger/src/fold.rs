@@ -85,6 +85,15 @@ pub(crate) struct Routed {
     pub(crate) findings: Option<String>,
 }
 
+/// What a PARK record says of a delivery.
+pub(crate) struct Parking {
+    pub(crate) destination: NameId,
+    pub(crate) out: (i64, i64),
+    pub(crate) waiting: Waiting,
+    pub(crate) attempts: u32,
+    pub(crate) possible_duplicate: bool,
+}
+
 /// What an OUTCOME record says of a delivery.
 pub(crate) struct Told {
     pub(crate) destination: NameId,
@@ -146,13 +155,25 @@ impl Delivery {
     }
 
     /// PARK has it; the latest place counts.
-    pub(crate) fn parked(&mut self, destination: NameId, out: (i64, i64), waiting: Waiting, attempts: u32) {
+    pub(crate) fn parked(&mut self, parked: Parking) {
         self.known |= known::PARK;
-        self.destination = self.destination.or(Some(destination));
-        self.out = self.out.or(Some(out));
-        self.attempts = self.attempts.max(attempts);
-        if self.waiting.is_none_or(|before| before.place.position <= waiting.place.position) {
-            self.waiting = Some(waiting);
+        self.destination = self.destination.or(Some(parked.destination));
+        self.out = self.out.or(Some(parked.out));
+        self.attempts = self.attempts.max(parked.attempts);
+        self.possible_duplicate |= parked.possible_duplicate;
+        // What stands at this place already may be known to be held since.
+        let newer =
+            |before: Waiting| (before.place.position, before.why.is_some()) < (parked.waiting.place.position, true);
+        if self.waiting.is_none_or(newer) {
+            self.waiting = Some(parked.waiting);
+        }
+    }
+
+    /// It came back from its place in PARK, was refused, and its lanes wait for a person. (Whether its destination may
+    /// have it twice is told when it ends.)
+    pub(crate) fn held(&mut self) {
+        if let Some(Waiting { why: Some((why, _)), .. }) = &mut self.waiting {
+            *why = Parked::Held;
         }
     }
 

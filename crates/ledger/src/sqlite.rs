@@ -81,12 +81,12 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError`] where the file is damaged, newer, locked or of something else.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let opened = schema::create_private(path)
-            .and_then(|()| Connection::open(path).map_err(Fault::from))
-            .and_then(|mut conn| {
+        let opened = schema::create_private(path).and_then(|()| Connection::open(path).map_err(Fault::from)).and_then(
+            |mut conn| {
                 schema::prepare(&mut conn)?;
                 Writer::new(conn)
-            });
+            },
+        );
         let place = path.display().to_string();
         let writer = opened.map_err(|fault| fault.at(&place))?;
         Ok(Self { writer: Mutex::new(writer), readers: Mutex::default(), path: Some(path.to_owned()) })

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
-use barid_model::record::{CommandRecord, RefusedRecord, RoutedRecord};
+use barid_model::record::{CommandRecord, ParkEvent, RefusedRecord, RoutedRecord};
 use barid_model::{Cause, Envelope, MessageUid};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
@@ -34,7 +34,7 @@ pub(super) struct Said<'a> {
 }
 
 /// Where in the log a change is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Origin {
     pub(super) subject: NameId,
     pub(super) position: i64,
@@ -103,7 +103,13 @@ impl<'a> Gathered<'a> {
             }
             Entry::Out(record) => self.deliveries.out(tx, names, origin, record)?,
             Entry::Outcome(record) => self.notes.extend(self.deliveries.outcome(tx, names, origin, record)?),
-            Entry::Park(record) => self.notes.push(self.deliveries.parked(tx, names, origin, record)?),
+            Entry::Park(ParkEvent::Parked(record)) => {
+                self.notes.push(self.deliveries.parked(tx, names, origin, record)?);
+            }
+            Entry::Park(ParkEvent::Held { position, .. }) => {
+                self.deliveries.held(tx, Origin { position: whole(*position)?, ..origin })?;
+            }
+            Entry::Park(ParkEvent::Ended(_)) => {}
             Entry::Refused(record) => self.refused.push((origin, record)),
             Entry::Command(record) => self.commands.push((origin, record)),
         }
@@ -179,9 +185,8 @@ pub(super) fn whole(number: u64) -> Result<i64, Fault> {
 
 /// How far each subject was applied.
 pub(super) fn positions(conn: &Connection) -> Result<Vec<(String, u64)>, Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT text, position FROM position JOIN name ON name.id = position.subject ORDER BY text",
-    )?;
+    let mut statement = conn
+        .prepare_cached("SELECT text, position FROM position JOIN name ON name.id = position.subject ORDER BY text")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -10,8 +10,8 @@ use rusqlite::{Connection, Transaction};
 use super::fault::Fault;
 
 /// Keys in the tail before it becomes a segment: sorting them takes a twentieth of a second, and 100 million keys make
-/// 1,500 segments.
-pub(super) const TAIL_MAX: u64 = 65_536;
+/// 1,500 segments. (Few in tests, so that they make segments.)
+pub(super) const TAIL_MAX: u64 = if cfg!(test) { 256 } else { 65_536 };
 
 /// How long the tail is.
 #[derive(Default)]
@@ -77,9 +77,8 @@ pub(super) fn candidates(
         .prepare_cached("SELECT uid FROM key_tail WHERE hash = ?1 AND uid >= ?2 AND uid < ?3")?
         .query_map((hash, low, high), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let mut segments = conn.prepare_cached(
-        "SELECT id FROM key_segment WHERE last_uid >= ?1 AND first_uid < ?2 ORDER BY id DESC",
-    )?;
+    let mut segments =
+        conn.prepare_cached("SELECT id FROM key_segment WHERE last_uid >= ?1 AND first_uid < ?2 ORDER BY id DESC")?;
     let mut inside = conn.prepare_cached(&format!(
         "SELECT uid FROM key WHERE segment = ?1 AND hash = ?2 AND uid >= ?3 AND uid < ?4 ORDER BY uid {order} LIMIT ?5"
     ))?;

@@ -125,11 +125,17 @@ impl<'c> Texts<'c> {
         if let Some(kind) = self.kinds.borrow().get(&id) {
             return Ok(Arc::clone(kind));
         }
-        let mut statement = self.conn.prepare_cached("SELECT code, event, structure, version FROM kind WHERE id = ?1")?;
+        let mut statement =
+            self.conn.prepare_cached("SELECT code, event, structure, version FROM kind WHERE id = ?1")?;
         let text = |row: &rusqlite::Row<'_>, column: usize| row.get::<_, String>(column).map(Arc::<str>::from);
         let kind = statement
             .query_row([id], |row| {
-                Ok(MessageType { code: text(row, 0)?, event: text(row, 1)?, structure: text(row, 2)?, version: text(row, 3)? })
+                Ok(MessageType {
+                    code: text(row, 0)?,
+                    event: text(row, 1)?,
+                    structure: text(row, 2)?,
+                    version: text(row, 3)?,
+                })
             })
             .optional()?
             .unwrap_or_default();

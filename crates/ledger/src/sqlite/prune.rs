@@ -61,11 +61,7 @@ pub(super) fn prune(
     Ok(pruned)
 }
 
-fn channels(
-    tx: &Transaction<'_>,
-    names: &mut Names,
-    retention: &Retention,
-) -> Result<Vec<(NameId, Timestamp)>, Fault> {
+fn channels(tx: &Transaction<'_>, names: &mut Names, retention: &Retention) -> Result<Vec<(NameId, Timestamp)>, Fault> {
     retention.channels.iter().map(|(name, before)| Ok((names.name(tx, name)?, *before))).collect()
 }
 
@@ -92,7 +88,8 @@ fn remove(tx: &Transaction<'_>, uid: MessageUid, pruned: &mut Pruned) -> Result<
 /// What does not belong to a message: refusals, commands, and the keys of messages that are gone.
 fn aside(tx: &Transaction<'_>, retention: &Retention) -> Result<(), Fault> {
     for table in ["refused", "command"] {
-        let sql = format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ?1 ORDER BY id LIMIT ?2)");
+        let sql =
+            format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ?1 ORDER BY id LIMIT ?2)");
         tx.prepare_cached(&sql)?.execute(params![retention.before.micros(), ASIDE_MAX])?;
     }
     let oldest: Option<Vec<u8>> = tx.query_row("SELECT min(uid) FROM message", [], |row| row.get(0))?;

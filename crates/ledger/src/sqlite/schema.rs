@@ -59,6 +59,7 @@ CREATE TABLE delivery(
     PRIMARY KEY(uid, route, part, run)
 ) WITHOUT ROWID;
 CREATE INDEX delivery_uncommon ON delivery(state, uid) WHERE state < 8;
+CREATE INDEX delivery_parked ON delivery(park_subject, park_position) WHERE park_position IS NOT NULL;
 CREATE TABLE step(
     uid BLOB NOT NULL, subject INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, kind INTEGER NOT NULL,
     route INTEGER, part INTEGER, run INTEGER, detail TEXT NOT NULL,
@@ -84,8 +85,20 @@ CREATE TABLE expiry(channel INTEGER PRIMARY KEY, before INTEGER NOT NULL);
 
 /// Every table, in an order in which they can be emptied.
 const NAMES: [&str; 14] = [
-    "meta", "name", "kind", "position", "message", "delivery", "step", "key_tail", "key_segment", "key", "facility",
-    "refused", "command", "expiry",
+    "meta",
+    "name",
+    "kind",
+    "position",
+    "message",
+    "delivery",
+    "step",
+    "key_tail",
+    "key_segment",
+    "key",
+    "facility",
+    "refused",
+    "command",
+    "expiry",
 ];
 
 /// Makes an empty file that only its owner can read; the database and its companions keep that.
@@ -123,7 +136,8 @@ pub(super) fn prepare(conn: &mut Connection) -> Result<(), Fault> {
 fn make(conn: &mut Connection, older: bool) -> Result<(), Fault> {
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     if older {
-        let mut tables = tx.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+        let mut tables =
+            tx.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
         let names = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         drop(tables);
         for name in names {
@@ -162,7 +176,10 @@ pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> Result<Option<T>
 
 /// Sets it.
 pub(super) fn set_meta(tx: &Transaction<'_>, key: &str, value: impl ToSql) -> Result<(), Fault> {
-    tx.execute("INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", (key, value))?;
+    tx.execute(
+        "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (key, value),
+    )?;
     Ok(())
 }
 

@@ -62,14 +62,12 @@ fn read(row: &Row<'_>, reader: &Reader<'_>) -> rusqlite::Result<DeliveryView> {
         parked_at: row.get::<_, Option<i64>>(11)?.map(Timestamp::from_micros),
         lanes: Vec::new(),
         park: row.get::<_, Option<i64>>(9)?.map(unsigned),
-        out: partition.zip(row.get::<_, Option<i64>>(7)?).map(|(partition, position)| OutPlace {
-            partition,
-            position: unsigned(position),
-        }),
-        outcome_place: outcome_subject.zip(outcome_position).map(|(subject, position)| Place {
-            subject: subject.to_string(),
-            position: unsigned(position),
-        }),
+        out: partition
+            .zip(row.get::<_, Option<i64>>(7)?)
+            .map(|(partition, position)| OutPlace { partition, position: unsigned(position) }),
+        outcome_place: outcome_subject
+            .zip(outcome_position)
+            .map(|(subject, position)| Place { subject: subject.to_string(), position: unsigned(position) }),
     })
 }
 
@@ -97,13 +95,14 @@ fn complete(row: &Row<'_>, reader: &Reader<'_>) -> Result<DeliveryView, Fault> {
 
 /// The deliveries of a message, by route, part and run.
 pub(in crate::sqlite) fn of(reader: &Reader<'_>, uid: MessageUid) -> Result<Vec<DeliveryView>, Fault> {
-    let mut statement =
-        reader.conn.prepare_cached(&format!("{SELECT} WHERE d.uid = ?1 ORDER BY d.route, d.part, d.run"))?;
+    let mut statement = reader.conn.prepare_cached(&format!("{SELECT} WHERE d.uid = ?1"))?;
     let mut rows = statement.query([uid.as_bytes().as_slice()])?;
     let mut views = Vec::new();
     while let Some(row) = rows.next()? {
         views.push(complete(row, reader)?);
     }
+    // By the names of routes: their numbers depend on which was read first.
+    views.sort_by(|a, b| (&a.route, a.part, a.run).cmp(&(&b.route, b.part, b.run)));
     Ok(views)
 }
 
@@ -123,6 +122,9 @@ pub(in crate::sqlite) fn by_id(conn: &Connection, id: DeliveryId) -> Result<Opti
 /// Where a list of deliveries goes on: the order is by all four, backwards.
 type Edge = (Vec<u8>, i64, i64, i64);
 
+/// A delivery and its place in the order.
+type Item = (Edge, DeliveryView);
+
 /// Deliveries by filter, those of the newest messages first.
 pub(in crate::sqlite) fn list(
     conn: &Connection,
@@ -137,7 +139,7 @@ pub(in crate::sqlite) fn list(
         None => (question.span.high.clone(), 0, 0, 0),
     };
     let limit = limit(paging);
-    let mut found: Vec<(Edge, DeliveryView)> = Vec::new();
+    let mut found: Vec<Item> = Vec::new();
     let mut next: Option<Edge> = None;
     for source in &question.sources {
         let (some, cut) = question.ask(&reader, source, start.clone(), limit)?;
@@ -206,7 +208,7 @@ impl Question {
         source: &str,
         mut edge: Edge,
         limit: usize,
-    ) -> Result<(Vec<(Edge, DeliveryView)>, Option<Edge>), Fault> {
+    ) -> Result<(Vec<Item>, Option<Edge>), Fault> {
         let mut found = Vec::new();
         let mut window = WINDOW_FIRST;
         let mut looked = 0;
@@ -245,7 +247,7 @@ impl Question {
         edge: &Edge,
         floor: Option<&Edge>,
         limit: usize,
-        found: &mut Vec<(Edge, DeliveryView)>,
+        found: &mut Vec<Item>,
     ) -> Result<(), Fault> {
         let low = floor.cloned().unwrap_or((self.span.low.clone(), 0, 0, 0));
         let sql = format!(

@@ -6,12 +6,12 @@ use barid_model::{Digest, MessageUid, Revision, Timestamp};
 use rusqlite::Row;
 
 use super::{Reader, deliveries, findings, unsigned};
+use crate::State;
 use crate::filter::Key;
 use crate::fold::NameId;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::write::message::disposition;
 use crate::view::{Accepted, MessageView, Place};
-use crate::State;
 
 /// The columns [`Found::read`] expects, of table `m`.
 pub(in crate::sqlite) const COLUMNS: &str = "m.uid, m.channel, m.facility, m.kind, m.disposition, m.listener, m.cause,

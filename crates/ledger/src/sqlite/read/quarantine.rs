@@ -52,4 +52,3 @@ fn waiting(message: MessageView, filter: &DeliveryFilter) -> Vec<Quarantined> {
     });
     wanted.map(|delivery| Quarantined { message: message.clone(), delivery: Some(delivery.clone()) }).collect()
 }
-

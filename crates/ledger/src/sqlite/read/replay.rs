@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use barid_model::{MessageUid, Timestamp};
 use rusqlite::Connection;
 
+use super::Reader;
 use super::message::Found;
 use super::search::Question;
 use super::time::{Span, floor, of, read_uid};
-use super::Reader;
 use crate::filter::REPLAY_PAGE_MAX;
 use crate::sqlite::fault::Fault;
 use crate::view::ReplayItem;
@@ -73,7 +73,8 @@ fn end_at_a_millisecond(
         // The filter may have been narrower than the rows: go on right before the millisecond begins.
         found.retain(|found| of(found.view.uid) < last);
     }
-    let first_of_next = if found.last().is_some_and(|found| of(found.view.uid) == last) { last.millis() + 1 } else { last.millis() };
+    let first_of_next =
+        if found.last().is_some_and(|found| of(found.view.uid) == last) { last.millis() + 1 } else { last.millis() };
     Ok(Some(just_below(floor(Timestamp::from_millis(first_of_next)))))
 }
 

@@ -28,7 +28,11 @@ enum Source {
     Rows,
     Key(i64),
     /// A query for uids in a span, in order.
-    Query { descending: &'static str, ascending: &'static str, state: i64 },
+    Query {
+        descending: &'static str,
+        ascending: &'static str,
+        state: i64,
+    },
 }
 
 /// A question, ready to be asked in windows.
@@ -95,9 +99,8 @@ impl Question {
         let Some(wanted) = wanted else { return Ok(true) };
         let mut parts = wanted.split('^').chain(["", "", ""]);
         let parts: [&str; 3] = std::array::from_fn(|_| parts.next().unwrap_or(""));
-        let mut statement = conn.prepare_cached(
-            "SELECT id FROM kind WHERE code = ?1 AND ?2 IN ('', event) AND ?3 IN ('', structure)",
-        )?;
+        let mut statement =
+            conn.prepare_cached("SELECT id FROM kind WHERE code = ?1 AND ?2 IN ('', event) AND ?3 IN ('', structure)")?;
         let ids = statement.query_map(parts, |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
         let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.and(&format!("m.kind IN ({})", list.join(", ")), []);
@@ -230,9 +233,7 @@ impl Question {
         found: &mut Vec<Found>,
     ) -> Result<Option<MessageUid>, Fault> {
         let uids = match &self.source {
-            Source::Key(hash) => {
-                keys::candidates(reader.conn, *hash, (&span.low, &span.high), descending, CANDIDATES)?
-            }
+            Source::Key(hash) => keys::candidates(reader.conn, *hash, (&span.low, &span.high), descending, CANDIDATES)?,
             Source::Query { descending: down, ascending: up, state } => reader
                 .conn
                 .prepare_cached(if descending { down } else { up })?

@@ -112,9 +112,8 @@ fn facilities(reader: &Reader<'_>, span: &Span) -> Result<Vec<FacilityCounts>, F
 
 /// When each facility last sent a message.
 pub(in crate::sqlite) fn last_seen(conn: &Connection) -> Result<Vec<FacilitySeen>, Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT text, last FROM facility JOIN name ON name.id = facility.name ORDER BY text",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT text, last FROM facility JOIN name ON name.id = facility.name ORDER BY text")?;
     let rows = statement
         .query_map([], |row| Ok(FacilitySeen { facility: row.get(0)?, last: Timestamp::from_micros(row.get(1)?) }))?;
     Ok(rows.collect::<Result<_, _>>()?)

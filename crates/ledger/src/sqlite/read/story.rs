@@ -49,7 +49,8 @@ fn event(at: Timestamp, kind: Kind, text: String) -> Event {
 
 fn of_message(message: &MessageView, events: &mut Vec<Event>) {
     if let Some(accepted) = &message.accepted {
-        let channel = accepted.channel.as_ref().map_or("no channel".to_owned(), |name| format!("channel {}", name.short()));
+        let channel =
+            accepted.channel.as_ref().map_or("no channel".to_owned(), |name| format!("channel {}", name.short()));
         let mut text = format!(
             "{} {} from {} ({}) by listener {}, taken by {channel}",
             accepted.message_type,
@@ -188,7 +189,11 @@ fn of_related(children: &[Related], duplicates: &[Related], commands: &[CommandV
     }
     for duplicate in duplicates {
         let Some(at) = duplicate.received else { continue };
-        events.push(event(at, Kind::Resent, format!("sent again by its sender as {}: not delivered again", duplicate.uid)));
+        events.push(event(
+            at,
+            Kind::Resent,
+            format!("sent again by its sender as {}: not delivered again", duplicate.uid),
+        ));
     }
     for command in commands {
         let text = format!("{} by {}: {}", command.verb, command.actor, command.reason);

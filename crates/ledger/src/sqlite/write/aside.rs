@@ -8,8 +8,8 @@ use crate::sqlite::apply::Origin;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::names::Names;
 
-/// Refused messages that are kept, the newest: some 50 MB, and more than anybody reads.
-pub(in crate::sqlite) const REFUSED_MAX: i64 = 100_000;
+/// Refused messages that are kept, the newest: some 50 MB, and more than anybody reads. (Few in tests.)
+pub(in crate::sqlite) const REFUSED_MAX: i64 = if cfg!(test) { 500 } else { 100_000 };
 
 pub(in crate::sqlite) fn refused(
     tx: &Transaction<'_>,
@@ -38,7 +38,8 @@ pub(in crate::sqlite) fn refused(
         ])?;
     }
     if !records.is_empty() {
-        tx.prepare_cached("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?1")?.execute([REFUSED_MAX])?;
+        tx.prepare_cached("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?1")?
+            .execute([REFUSED_MAX])?;
     }
     Ok(())
 }

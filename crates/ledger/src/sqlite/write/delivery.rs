@@ -8,7 +8,7 @@ use barid_model::{DeliveryId, Envelope, Lanes, MessageUid, Outcome, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::findings_text;
-use crate::fold::{self, At, Delivery, Ending, NameId, Told, Took, Waiting};
+use crate::fold::{self, At, Delivery, Ending, NameId, Parking, Told, Took, Waiting};
 use crate::sqlite::apply::{Origin, whole};
 use crate::sqlite::fault::Fault;
 use crate::sqlite::names::Names;
@@ -63,6 +63,8 @@ struct Slot {
 #[derive(Default)]
 pub(in crate::sqlite) struct Deliveries {
     slots: HashMap<Key, Slot>,
+    /// Those this batch told to be parked, by their place in PARK.
+    parked: HashMap<Origin, Key>,
 }
 
 impl Deliveries {
@@ -129,18 +131,40 @@ impl Deliveries {
             place: At { subject: Some(origin.subject), position: origin.position },
             why: Some((record.why, record.at)),
         };
-        let place = (i64::from(record.out.0.0), whole(record.out.1)?);
-        self.slot(tx, key, out.id)?.parked(destination, place, waiting, record.attempts);
+        self.parked.insert(origin, key);
+        self.slot(tx, key, out.id)?.parked(Parking {
+            destination,
+            out: (i64::from(record.out.0.0), whole(record.out.1)?),
+            waiting,
+            attempts: record.attempts,
+            possible_duplicate: record.possible_duplicate,
+        });
         let step = Step {
             why: Some(record.why.word().to_owned()),
             attempts: record.attempts,
             answer: record.answer.as_ref().map(|answer| answer.code.clone()),
             findings: record.findings.clone(),
             lanes: lanes(&out.lanes),
+            possible_duplicate: record.possible_duplicate,
             ..Step::default()
         };
         let delivery = Some((key.route, key.part, key.run));
         Ok(Note { uid: out.uid, origin, at: record.at, kind: STEP_PARKED, delivery, step })
+    }
+
+    /// What stands at this place in PARK is held; nothing where it is not known (any more).
+    pub(in crate::sqlite) fn held(&mut self, tx: &Transaction<'_>, place: Origin) -> Result<(), Fault> {
+        let found = match self.parked.get(&place) {
+            Some(key) => Some(*key),
+            None => at_place(tx, place)?,
+        };
+        let Some(key) = found else { return Ok(()) };
+        // The row is there, so its identity is not written again.
+        let delivery = self.slot(tx, key, DeliveryId::default())?;
+        if delivery.waiting.is_some_and(|waiting| waiting.place.position == place.position) {
+            delivery.held();
+        }
+        Ok(())
     }
 
     pub(in crate::sqlite) fn outcome(
@@ -237,11 +261,24 @@ fn store(statement: &mut rusqlite::Statement<'_>, key: &Key, d: &Delivery) -> Re
     Ok(())
 }
 
+/// The delivery that waits at a place in PARK.
+fn at_place(tx: &Transaction<'_>, place: Origin) -> Result<Option<Key>, Fault> {
+    let mut statement =
+        tx.prepare_cached("SELECT uid, route, part, run FROM delivery WHERE park_subject = ?1 AND park_position = ?2")?;
+    let key = |row: &Row<'_>| {
+        let uid = MessageUid::from_bytes(row.get(0)?);
+        Ok(Key { uid, route: row.get(1)?, part: row.get(2)?, run: row.get(3)? })
+    };
+    Ok(statement.query_row((place.subject, place.position), key).optional()?)
+}
+
 fn load(tx: &Transaction<'_>, key: Key) -> Result<Option<Delivery>, Fault> {
     let mut statement = tx.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM delivery WHERE uid = ?1 AND route = ?2 AND part = ?3 AND run = ?4"
     ))?;
-    Ok(statement.query_row(params![key.uid.as_bytes().as_slice(), key.route, key.part, key.run], delivery).optional()?)
+    Ok(statement
+        .query_row(params![key.uid.as_bytes().as_slice(), key.route, key.part, key.run], delivery)
+        .optional()?)
 }
 
 /// A row of [`COLUMNS`].

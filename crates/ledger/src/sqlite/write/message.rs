@@ -55,9 +55,7 @@ pub(in crate::sqlite) const fn disposition(code: i64) -> Option<Disposition> {
 /// Of two ROUTED records the one that counts: the first, but a message that was set aside may be routed after all.
 pub(in crate::sqlite) fn later<'a>(first: Option<&'a RoutedRecord>, second: &'a RoutedRecord) -> &'a RoutedRecord {
     match first {
-        Some(first)
-            if first.disposition != Disposition::Quarantined || second.disposition != Disposition::Routed =>
-        {
+        Some(first) if first.disposition != Disposition::Quarantined || second.disposition != Disposition::Routed => {
             first
         }
         _ => second,

@@ -16,8 +16,8 @@ pub(in crate::sqlite) fn write(tx: &Transaction<'_>, notes: &[Note]) -> Result<(
     for note in notes {
         let (route, part, run) =
             note.delivery.map_or((None, None, None), |(route, part, run)| (Some(route), Some(part), Some(run)));
-        let detail =
-            serde_json::to_string(&note.step).map_err(|error| Fault::invalid(format!("a step has no text: {error}")))?;
+        let detail = serde_json::to_string(&note.step)
+            .map_err(|error| Fault::invalid(format!("a step has no text: {error}")))?;
         let (uid, origin) = (note.uid.as_bytes().as_slice(), note.origin);
         let at = note.at.micros();
         insert.execute(params![uid, origin.subject, origin.position, at, note.kind, route, part, run, detail])?;

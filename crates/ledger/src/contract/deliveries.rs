@@ -1,0 +1,291 @@
+//! Deliveries, what waits for a person, and figures.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use barid_model::record::{Intake, OutcomeRecord, Parked, Source};
+use barid_model::{Cause, DeliveryId, Disposition, Name, Outcome};
+
+use super::world::{BEGIN, Piece, World, Written, finding, story};
+use crate::view::{OutPlace, Place};
+use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, Paging, State};
+
+fn list(ledger: &dyn Ledger, filter: &DeliveryFilter, limit: usize) -> Vec<DeliveryView> {
+    let mut paging = Paging::first(limit);
+    let mut found = Vec::new();
+    loop {
+        let page = ledger.deliveries(filter, &paging).unwrap();
+        assert!(page.items.len() <= limit);
+        found.extend(page.items);
+        match page.next {
+            Some(next) => paging.after = Some(next),
+            None => return found,
+        }
+    }
+}
+
+fn filter(change: impl FnOnce(&mut DeliveryFilter)) -> DeliveryFilter {
+    let mut filter = DeliveryFilter::default();
+    change(&mut filter);
+    filter
+}
+
+pub fn a_delivery_is_found_by_its_identity(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let uid = world.accept();
+    world.route(uid, &["archive", "registry"]);
+    world.deliver();
+    world.apply(ledger);
+    let piece = Piece::new(uid, "registry");
+    let found = ledger.delivery(piece.id()).unwrap().unwrap();
+    assert_eq!((found.uid, found.route.as_str(), found.id), (uid, "registry", piece.id()));
+    assert_eq!(ledger.delivery(DeliveryId::from_bytes([9; 16])).unwrap(), None);
+}
+
+pub fn deliveries_are_listed_by_state_destination_and_channel(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let done = world.deliver();
+    let both = world.accept_as(|envelope| {
+        envelope.channel = Some(Name::local("results"));
+        envelope.facility.name = "default/lab".into();
+    });
+    world.route(both, &["archive", "registry"]);
+    world.end(Piece::new(both, "archive"), Outcome::Discarded);
+    world.park(Piece::new(both, "registry"), Parked::Follows);
+    world.apply(ledger);
+    let keys = |filter: DeliveryFilter| {
+        let found = list(ledger, &filter, 2);
+        found.into_iter().map(|delivery| (delivery.uid, delivery.route)).collect::<BTreeSet<_>>()
+    };
+    let set =
+        |items: &[(_, &str)]| items.iter().map(|(uid, route)| (*uid, (*route).to_owned())).collect::<BTreeSet<_>>();
+    assert_eq!(keys(filter(|_| {})).len(), 3);
+    assert_eq!(
+        keys(filter(|f| f.destination = Some(Name::local("registry")))),
+        set(&[(done, "registry"), (both, "registry")])
+    );
+    assert_eq!(keys(filter(|f| f.route = Some("archive".into()))), set(&[(both, "archive")]));
+    assert_eq!(keys(filter(|f| f.channel = Some(Name::local("results")))).len(), 2);
+    assert_eq!(keys(filter(|f| f.facility = Some("default/chn".into()))), set(&[(done, "registry")]));
+    assert_eq!(keys(filter(|f| f.uid = Some(done))), set(&[(done, "registry")]));
+    assert_eq!(keys(filter(|f| f.states = vec![State::Parked])), set(&[(both, "registry")]));
+    assert_eq!(keys(filter(|f| f.states = vec![State::Parked, State::Discarded])).len(), 2);
+    assert_eq!(keys(filter(|f| f.states = vec![State::Parked, State::Delivered])).len(), 2);
+    assert_eq!(keys(filter(|f| f.parked = Some("follows".into()))), set(&[(both, "registry")]));
+    assert_eq!(keys(filter(|f| f.parked = Some("held".into()))), set(&[]));
+    assert_eq!(keys(filter(|f| f.destination = Some(Name::local("nobody")))), set(&[]));
+    let bad = ledger.deliveries(&filter(|f| f.parked = Some("bored".into())), &Paging::default()).unwrap_err();
+    assert!(matches!(&bad, LedgerError::Invalid(text) if text.contains("stalled")), "{bad}");
+}
+
+pub fn pages_of_deliveries_give_every_one_once(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    for number in 0..40 {
+        let uid = world.accept();
+        world.route(uid, &["archive", "laboratory", "registry"]);
+        match number % 4 {
+            0 => world.quarantine(Piece::new(uid, "registry")),
+            1 => world.end(Piece::new(uid, "registry"), Outcome::Expired),
+            2 => drop(world.park(Piece::new(uid, "registry"), Parked::Held)),
+            _ => world.end(Piece::new(uid, "registry"), Outcome::Delivered),
+        }
+    }
+    world.apply(ledger);
+    let questions = [
+        (vec![], 120),
+        (vec![State::InFlight], 80),
+        (vec![State::Quarantined, State::Held, State::Expired], 30),
+        (vec![State::Delivered, State::Quarantined], 20),
+    ];
+    for (states, expected) in questions {
+        for limit in [1, 7, 200] {
+            let found = list(ledger, &filter(|f| f.states = states.clone()), limit);
+            let keys: BTreeSet<_> = found.iter().map(|delivery| delivery.id).collect();
+            assert_eq!((found.len(), keys.len()), (expected, expected), "{states:?}, {limit} a page");
+            assert!(found.is_sorted_by(|a, b| a.uid >= b.uid), "{states:?}, {limit} a page");
+        }
+    }
+}
+
+pub fn a_held_delivery_says_why_in_which_lanes_and_what_was_answered(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let uid = world.accept();
+    world.route(uid, &["registry"]);
+    world.park(Piece::new(uid, "registry"), Parked::Stalled);
+    let at = world.now;
+    let place = world.park(Piece::new(uid, "registry"), Parked::Held);
+    world.apply(ledger);
+    let held = list(ledger, &filter(|f| f.states = vec![State::Held]), 10).remove(0);
+    assert_eq!((held.parked.as_deref(), held.parked_at, held.park), (Some("held"), Some(at), Some(place)));
+    assert_eq!((held.answer.as_deref(), held.attempts), (Some("AE"), 3));
+    assert_eq!(held.findings, [finding(207)]);
+    assert_eq!(held.lanes, ["0000000000000007"]);
+    world.end(Piece::new(uid, "registry"), Outcome::Delivered);
+    world.apply(ledger);
+    let done = ledger.delivery(held.id).unwrap().unwrap();
+    assert_eq!((done.state, done.findings, done.answer.as_deref()), (State::Delivered, vec![], Some("AA")));
+    assert_eq!(list(ledger, &filter(|f| f.states = vec![State::Held]), 10), []);
+}
+
+pub fn a_delivery_that_came_back_from_park_and_was_refused_is_held(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let pieces: Vec<Piece> = (0..3)
+        .map(|_| {
+            let uid = world.accept();
+            world.route(uid, &["registry"]);
+            Piece::new(uid, "registry")
+        })
+        .collect();
+    let places: Vec<u64> = pieces.iter().map(|piece| world.park(*piece, Parked::Stalled)).collect();
+    world.apply(ledger);
+    world.hold(&pieces[1].destination(), places[1]);
+    // The second is told of in a batch of its own, the third in the batch that parks it again.
+    world.apply(ledger);
+    let again = world.park(pieces[2], Parked::Follows);
+    world.hold(&pieces[2].destination(), places[2]);
+    world.hold(&pieces[2].destination(), again);
+    world.apply(ledger);
+    ledger.apply(&super::world::changes(&world.records), &[]).unwrap();
+    let states: Vec<State> = pieces.iter().map(|piece| ledger.delivery(piece.id()).unwrap().unwrap().state).collect();
+    assert_eq!(states, [State::Parked, State::Held, State::Held]);
+    let held = ledger.delivery(pieces[1].id()).unwrap().unwrap();
+    assert_eq!(held.parked.as_deref(), Some("held"));
+}
+
+pub fn a_rerun_is_a_delivery_of_its_own_and_takes_the_place_of_the_first(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let uid = world.accept();
+    world.route(uid, &["registry"]);
+    let first = Piece::new(uid, "registry");
+    world.quarantine(first);
+    let again = Piece { run: 1, ..first };
+    world.park(again, Parked::Rerun);
+    world.apply(ledger);
+    assert_eq!(ledger.quarantine(&Default::default(), &Paging::default()).unwrap().items, []);
+    assert_eq!(story(ledger, uid).message.state, State::Parked);
+    world.end(again, Outcome::Delivered);
+    world.apply(ledger);
+    let message = story(ledger, uid).message;
+    assert_eq!(message.state, State::Delivered);
+    assert_eq!(message.deliveries.len(), 2);
+    assert_eq!((message.deliveries[0].state, message.deliveries[0].rerun_as), (State::Quarantined, Some(1)));
+    assert_eq!((message.deliveries[1].state, message.deliveries[1].run), (State::Delivered, 1));
+    let latest = list(ledger, &filter(|f| f.latest_run = true), 10);
+    assert_eq!(latest.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [again.id()]);
+    let balance = ledger.balance(&Default::default()).unwrap();
+    let line = balance.total.deliveries;
+    assert_eq!((line.total, line.delivered, line.quarantined, line.run_again), (2, 1, 1, 1));
+    assert!(balance.holds(), "{balance}");
+}
+
+pub fn the_quarantine_has_what_waits_for_a_person_and_nothing_else(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    world.deliver();
+    let aside = world.accept();
+    world.set_aside(aside, 207);
+    let both = world.accept();
+    world.route(both, &["archive", "registry"]);
+    world.quarantine(Piece::new(both, "archive"));
+    world.quarantine(Piece::new(both, "registry"));
+    let held = world.accept();
+    world.route(held, &["registry"]);
+    world.park(Piece::new(held, "registry"), Parked::Held);
+    let discarded = world.accept();
+    world.route(discarded, &["registry"]);
+    world.quarantine(Piece::new(discarded, "registry"));
+    world.end(Piece::new(discarded, "registry"), Outcome::Discarded);
+    // A route to a channel that does not run is set aside by the router itself.
+    let chain = world.accept();
+    let mut routed = world.routed(chain, Disposition::Routed, &["next"]);
+    routed.deliveries[0].destination = None;
+    routed.deliveries[0].outcome = Some(Outcome::Quarantined);
+    routed.deliveries[0].findings = vec![finding(207)];
+    world.write_routed(routed);
+    world.apply(ledger);
+    let waiting = |filter: DeliveryFilter| {
+        let page = ledger.quarantine(&filter, &Paging::default()).unwrap();
+        assert_eq!(page.next, None);
+        page.items.into_iter().map(|item| (item.message.uid, item.delivery.map(|d| d.route))).collect::<Vec<_>>()
+    };
+    let some = |route: &str| Some(route.to_owned());
+    assert_eq!(
+        waiting(filter(|_| {})),
+        [(chain, some("next")), (both, some("archive")), (both, some("registry")), (aside, None)]
+    );
+    assert_eq!(waiting(filter(|f| f.destination = Some(Name::local("archive")))), [(both, some("archive"))]);
+    assert_eq!(waiting(filter(|f| f.uid = Some(aside))), [(aside, None)]);
+    assert_eq!(waiting(filter(|f| f.uid = Some(held))), []);
+}
+
+pub fn places_in_the_log_are_kept_for_every_payload(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let uid = world.accept();
+    let mut routed = world.routed(uid, Disposition::Routed, &["archive", "registry"]);
+    routed.source =
+        Source { partition: barid_model::Partition(11), intake: Intake::Received, position: 1, output: 0, other: 0 };
+    routed.deliveries[0].out = Some(41);
+    world.write_routed(routed);
+    // Of the other one, OUT itself was read.
+    let piece = Piece::new(uid, "registry");
+    let out = world.out(piece);
+    let place = world.write("out.default.registry.11", Written::Out(out));
+    world.apply(ledger);
+    let message = story(ledger, uid).message;
+    assert_eq!(message.accepted.unwrap().place, Place { subject: "in.11".into(), position: 1 });
+    assert_eq!(message.deliveries[0].out, Some(OutPlace { partition: 11, position: 41 }));
+    assert_eq!(message.deliveries[1].out, Some(OutPlace { partition: 11, position: place }));
+    let park = Some(world.park(piece, Parked::Held));
+    let record = world.outcome(piece, Some(Outcome::Delivered));
+    world.write_outcome(OutcomeRecord { park, ..record });
+    world.apply(ledger);
+    let delivery = ledger.delivery(piece.id()).unwrap().unwrap();
+    assert_eq!(delivery.park, park);
+    let subject = "outcome.default.registry".to_owned();
+    assert_eq!(delivery.outcome_place, Some(Place { subject, position: 1 }));
+}
+
+pub fn statistics_count_by_channel_destination_and_facility(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    for _ in 0..10 {
+        world.deliver();
+    }
+    let middle = world.now;
+    let first = world.deliver();
+    let resend = world.accept();
+    world.duplicate(resend, first);
+    let other = world.accept_as(|envelope| {
+        envelope.channel = None;
+        envelope.facility.name = "default/lab".into();
+    });
+    world.set_aside(other, 207);
+    world.accept();
+    world.refuse("R1");
+    world.apply(ledger);
+    let figures = ledger.statistics(middle, world.now.plus(Duration::from_secs(1))).unwrap();
+    assert!(figures.complete);
+    assert_eq!(figures.refused, 1);
+    let (none, admissions) = (&figures.channels[0], &figures.channels[1]);
+    assert_eq!((none.accepted, none.quarantined, &none.channel), (1, 1, &None));
+    let counts = (admissions.accepted, admissions.routed, admissions.duplicate, admissions.not_yet_routed);
+    assert_eq!(counts, (3, 1, 1, 1));
+    let registry = &figures.destinations[0];
+    assert_eq!(registry.states.get(&State::Delivered), Some(&1));
+    assert_eq!(registry.latency.unwrap().max, 2_000);
+    let facilities: Vec<(&str, u64)> = figures.facilities.iter().map(|f| (f.facility.as_str(), f.accepted)).collect();
+    assert_eq!(facilities, [("default/chn", 3), ("default/lab", 1)]);
+    let all = ledger.statistics(BEGIN, world.now).unwrap();
+    assert_eq!(all.channels[1].accepted, 13);
+}
+
+pub fn only_what_a_sender_sent_counts_as_seen(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    world.accept();
+    world.wait(50);
+    world.accept_as(|envelope| envelope.cause = Cause::Replayed);
+    let lab = world.now;
+    world.accept_as(|envelope| envelope.facility.name = "default/lab".into());
+    world.apply(ledger);
+    let seen = ledger.last_seen().unwrap();
+    let seen: Vec<_> = seen.iter().map(|seen| (seen.facility.as_str(), seen.last)).collect();
+    assert_eq!(seen, [("default/chn", BEGIN), ("default/lab", lab)]);
+}
