@@ -65,6 +65,10 @@ impl<'a> Check<'a> {
 
     fn report(&mut self, severity: ProblemSeverity, field: &str, text: &dyn Display, remedy: &dyn Display) {
         let field = if field.is_empty() { "spec".to_owned() } else { format!("spec.{field}") };
+        // What could not be read was left out: that something is missing there has been said in better words.
+        if self.entry.unread.iter().any(|unread| is_within(unread, &field)) {
+            return;
+        }
         let at = self.entry.at(&field);
         self.problems.push(Problem {
             file: self.entry.file.to_string(),
@@ -217,6 +221,11 @@ impl<'a> Check<'a> {
             );
         }
     }
+}
+
+/// Whether a field is another one or stands inside it.
+fn is_within(field: &str, outer: &str) -> bool {
+    field.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Adds the place in an expression to what is wrong with it.

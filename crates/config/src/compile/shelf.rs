@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub node: Option<Arc<Node>>,
     /// Something is wrong with it: it does not take effect.
     pub faulty: bool,
+    /// Fields that could not be read and were left out of `written`.
+    pub unread: Vec<String>,
 }
 
 /// A document that was read before.
@@ -59,7 +61,8 @@ impl Shelf {
         for Given { document, file } in given {
             let (name, kind) = (document.metadata.full_name(), document.spec.kind());
             let written = Some(Arc::new(document));
-            let entry = Entry { name: name.clone(), kind, written, file, node: None, faulty: false };
+            let entry =
+                Entry { name: name.clone(), kind, written, file, node: None, faulty: false, unread: Vec::new() };
             shelf.entries.insert(DocumentKey { kind, name }, entry);
         }
         shelf
@@ -103,6 +106,7 @@ impl Shelf {
             file: Arc::clone(&kept.file),
             node: None,
             faulty: false,
+            unread: Vec::new(),
         };
         self.entries.insert(key, entry);
     }
@@ -138,7 +142,8 @@ impl Shelf {
         }
         let (written, faulty) = (read.document.map(Arc::new), !read.faults.is_empty());
         let (file, node) = (Arc::clone(file), Some(Arc::new(node)));
-        self.entries.insert(key, Entry { name, kind, written, file, node, faulty });
+        let unread = read.faults.into_iter().map(|(field, ..)| field).collect();
+        self.entries.insert(key, Entry { name, kind, written, file, node, faulty, unread });
         true
     }
 

@@ -99,7 +99,8 @@ impl Suite<'_> {
     ) -> Option<Name> {
         let named = case.send.listener.as_ref().map(|name| Name::new(self.namespace, name));
         let own = || facility?.identities.first()?.listener.clone();
-        let first = || self.snapshot.listeners.keys().find(|name| channel.reads(name)).cloned();
+        let written = channel.settings.from.as_ref().and_then(|from| from.listeners.first()).cloned();
+        let first = || written.or_else(|| self.snapshot.listeners.keys().find(|name| channel.reads(name)).cloned());
         named.or_else(own).or_else(first)
     }
 

@@ -8,6 +8,7 @@ mod case;
 mod compare;
 mod junit;
 mod message;
+mod sample;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::document::full_name;
 use crate::snapshot::Snapshot;
 
 pub use junit::junit;
+pub use sample::Sample;
 
 /// Gives the bytes of a file beside the documents.
 pub trait Files {
