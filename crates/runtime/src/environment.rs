@@ -55,3 +55,10 @@ pub fn wants_no_colour() -> bool {
 pub fn columns() -> Option<usize> {
     variable("COLUMNS").and_then(|text| text.parse().ok())
 }
+
+/// The whole environment as it is now: what secrets that documents name by `env` are looked up in.
+#[must_use]
+pub fn all() -> std::collections::BTreeMap<String, String> {
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
+}

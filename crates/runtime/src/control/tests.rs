@@ -89,7 +89,7 @@ impl Commands for Fake {
         )
     }
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>> {
-        self.told("snapshot".into(), Ok(SnapshotView { number: 7, documents: Vec::new() }))
+        self.told("snapshot".into(), Ok(SnapshotView { number: 7, ..SnapshotView::default() }))
     }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         self.told(format!("replay by {}: {}", request.by.actor, request.by.reason), Ok(Replayed::default()))

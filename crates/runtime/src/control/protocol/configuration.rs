@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemView {
+    /// The document, as `Kind namespace/name`; empty where it could not be read so far.
+    #[serde(default)]
+    pub document: String,
     /// The file.
     pub file: String,
     /// The line, from 1; 0 where it concerns the whole file.
@@ -71,18 +74,6 @@ pub struct Setting {
 pub struct SnapshotView {
     /// The snapshot's number.
     pub number: u64,
-    /// Its documents.
-    pub documents: Vec<DocumentView>,
-}
-
-/// One document that runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DocumentView {
-    /// Which.
-    pub document: DocumentRef,
-    /// A channel's revision, of others the hash of their content.
-    pub revision: String,
-    /// Its closure or content as JSON, without secrets.
-    pub content: serde_json::Value,
+    /// The good version of every document, as the compiler stores them; secrets by reference only.
+    pub documents: serde_json::Value,
 }

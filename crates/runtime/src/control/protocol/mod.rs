@@ -16,7 +16,7 @@ pub use act::{
     ResendRequest, Resent, ResumeRequest, Selection,
 };
 pub use audit::{Audit, AuditRequest, DeliveryBalance, Difference, MessageBalance};
-pub use configuration::{DocumentRef, DocumentView, ExplainRequest, Explanation, ProblemView, Setting, SnapshotView};
+pub use configuration::{DocumentRef, ExplainRequest, Explanation, ProblemView, Setting, SnapshotView};
 pub use message::{
     DeliveryDetail, DeliverySummary, Event, MessageDetail, MessageRow, ParkedRow, PayloadKind, PayloadRequest,
     RefusedRow, state,
