@@ -87,7 +87,23 @@ pub(crate) struct Case<'a> {
     hasher: &'a LaneHasher,
 }
 
-impl Case<'_> {
+/// Why a message is refused, and what was known of it by then.
+struct Refused<'a> {
+    refusal: Refusal,
+    findings: Vec<Finding>,
+    facility: Option<Arc<str>>,
+    channel: Option<&'a ChannelRules>,
+}
+
+/// A message that is taken: by whom, from whom, and what goes on record.
+struct Taken<'a> {
+    from: FacilityRef,
+    channel: Option<&'a ChannelRules>,
+    findings: Vec<Finding>,
+    lanes: Lanes,
+}
+
+impl<'a> Case<'a> {
     fn message(&self, mut message: Message, findings: Vec<barid_hl7::Finding>) -> Verdict {
         let (message_type, contradiction) = self.message_type(message.header());
         let is_response = ack::is_acknowledgement(&message);
@@ -96,78 +112,97 @@ impl Case<'_> {
         {
             return Verdict::NoReply(Box::new(Unanswered { message_type }));
         }
-        let mut draft = self.refused(message.header().clone(), message_type.clone(), is_response);
-        let from = match self.sender(message.header()) {
-            Ok(from) => from,
-            Err((facility, finding)) => return draft.of(facility, None).with(Refusal::Reject, vec![finding]),
-        };
-        draft = draft.of(Some(Arc::clone(&from.reference.name)), None);
-        let mut findings = self.read_in_facility_charset(&mut message, findings, &from);
-        findings.extend(contradiction.as_ref().map(from_hl7));
-        let stranger = from
-            .facility
-            .is_none()
-            .then(|| FacilityFacts { name: from.reference.name.to_string(), ..Default::default() });
-        let facility = from.facility.and_then(|place| self.table.facilities.get(place)).map(|entry| &entry.facts);
-        let Some(facility) = facility.or(stranger.as_ref()) else { return draft.with(Refusal::Retry, vec![]) };
-        let facts = MessageFacts {
-            fields: &message,
+        match self.take(&mut message, findings, contradiction) {
+            Ok(taken) => {
+                let ack = self.ack(taken.channel);
+                let envelope = self.envelope(&message, message_type, taken);
+                Verdict::Accept(Box::new(Accepted { envelope, header: message.header().clone(), ack, is_response }))
+            }
+            Err(refused) => self.reject(refused, message.header().clone(), message_type, is_response),
+        }
+    }
+
+    fn take(
+        &self,
+        message: &mut Message,
+        findings: Vec<barid_hl7::Finding>,
+        contradiction: Option<barid_hl7::Finding>,
+    ) -> Result<Taken<'a>, Refused<'a>> {
+        let from = self.sender(message.header()).map_err(|(facility, finding)| Refused {
+            refusal: Refusal::Reject,
+            findings: vec![finding],
             facility,
+            channel: None,
+        })?;
+        let mut findings = self.read_in_facility_charset(message, findings, &from);
+        findings.extend(contradiction.as_ref().map(from_hl7));
+        let known = from.facility.and_then(|place| self.table.facilities.get(place));
+        let stranger = match known {
+            Some(_) => FacilityFacts::default(),
+            None => FacilityFacts { name: from.reference.name.to_string(), ..FacilityFacts::default() },
+        };
+        let facts = MessageFacts {
+            fields: &*message,
+            facility: known.map_or(&stranger, |entry| &entry.facts),
             listener: &self.input.listener,
             received: self.input.received,
             uid: self.input.uid,
         };
+        let facility = || Some(Arc::clone(&from.reference.name));
         let senders = (from.facility, from.speaks_for);
         let channel = match self.table.choose(self.listener, senders, message.header(), &facts) {
             Ok(Choice::Channel(entry)) => Some(&entry.rules),
             Ok(Choice::Unmatched) => None,
-            Err((refusal, finding)) => return draft.with(refusal, vec![finding]),
+            Err((refusal, finding)) => {
+                return Err(Refused { refusal, findings: vec![finding], facility: facility(), channel: None });
+            }
         };
-        if let Some(rules) = channel {
-            draft = draft.of(Some(Arc::clone(&from.reference.name)), Some(rules));
-        }
-        let judged = self.judge(&message, channel, findings).and_then(|findings| {
-            let lanes = self.lanes(&message, channel, &from.reference.name, &facts)?;
+        let judged = self.judge(message, channel, findings).and_then(|findings| {
+            let lanes = self.lanes(message, channel, &from.reference.name, &facts)?;
             Ok((findings, lanes))
         });
         match judged {
-            Ok((findings, lanes)) => {
-                let envelope = self.envelope(&message, message_type, from.reference, channel, findings, lanes);
-                let ack = channel.map_or(self.listener.rules.ack, |rules| rules.ack.mode);
-                Verdict::Accept(Box::new(Accepted { envelope, header: message.header().clone(), ack, is_response }))
-            }
-            Err((refusal, findings)) => draft.with(refusal, findings),
+            Ok((findings, lanes)) => Ok(Taken { from: from.reference, channel, findings, lanes }),
+            Err((refusal, findings)) => Err(Refused { refusal, findings, facility: facility(), channel }),
         }
     }
 
     /// What cannot be read is ascribed to its sender as far as its header tells.
     fn unreadable(&self, error: &ParseError) -> Verdict {
         let header = (*error.header).clone();
-        let message_type = self.message_type(&header).0;
-        let is_response = is_receipt(&header);
-        let facility =
-            if header.is_present() { self.sender(&header).ok().map(|from| from.reference.name) } else { None };
-        let refusal = match error.disposition() {
-            ack::Disposition::Rejected => Refusal::Reject,
-            ack::Disposition::Error | ack::Disposition::Accepted => Refusal::Error,
+        let facility = if header.is_present() { self.sender(&header).ok() } else { None };
+        let refused = Refused {
+            refusal: match error.disposition() {
+                ack::Disposition::Rejected => Refusal::Reject,
+                ack::Disposition::Error | ack::Disposition::Accepted => Refusal::Error,
+            },
+            findings: vec![from_hl7(&error.finding())],
+            facility: facility.map(|from| from.reference.name),
+            channel: None,
         };
-        self.refused(header, message_type, is_response)
-            .of(facility, None)
-            .with(refusal, vec![from_hl7(&error.finding())])
+        let (message_type, is_response) = (self.message_type(&header).0, is_receipt(&header));
+        self.reject(refused, header, message_type, is_response)
     }
 
-    fn refused(&self, header: Header, message_type: MessageType, is_response: bool) -> Draft {
-        let ack = self.listener.rules.ack;
-        Draft(Rejected {
-            refusal: Refusal::Error,
-            findings: vec![],
+    fn reject(&self, refused: Refused<'_>, header: Header, message_type: MessageType, is_response: bool) -> Verdict {
+        let Refused { refusal, findings, facility, channel } = refused;
+        let ack = self.ack(channel);
+        let channel = channel.map(|rules| rules.name.clone());
+        Verdict::Reject(Box::new(Rejected {
+            refusal,
+            findings,
             header,
             message_type,
-            facility: None,
-            channel: None,
+            facility,
+            channel,
             ack,
             is_response,
-        })
+        }))
+    }
+
+    /// Which acknowledgements are sent: as the channel says, else as the listener does.
+    fn ack(&self, channel: Option<&ChannelRules>) -> ack::Mode {
+        channel.map_or(self.listener.rules.ack, |rules| rules.ack.mode)
     }
 
     fn message_type(&self, header: &Header) -> (MessageType, Option<barid_hl7::Finding>) {
@@ -261,15 +296,8 @@ impl Case<'_> {
         })
     }
 
-    fn envelope(
-        &self,
-        message: &Message,
-        message_type: MessageType,
-        facility: FacilityRef,
-        channel: Option<&ChannelRules>,
-        findings: Vec<Finding>,
-        lanes: Lanes,
-    ) -> Envelope {
+    fn envelope(&self, message: &Message, message_type: MessageType, taken: Taken<'_>) -> Envelope {
+        let Taken { from: facility, channel, findings, lanes } = taken;
         let input = self.input;
         let waits = channel.and_then(|rules| waits(rules, &message_type));
         Envelope {
@@ -294,26 +322,6 @@ impl Case<'_> {
             reason: None,
             hops: 0,
         }
-    }
-}
-
-/// A refusal in the making.
-struct Draft(Rejected);
-
-impl Draft {
-    fn of(mut self, facility: Option<Arc<str>>, channel: Option<&ChannelRules>) -> Self {
-        self.0.facility = facility;
-        if let Some(rules) = channel {
-            self.0.channel = Some(rules.name.clone());
-            self.0.ack = rules.ack.mode;
-        }
-        self
-    }
-
-    fn with(mut self, refusal: Refusal, findings: Vec<Finding>) -> Verdict {
-        self.0.refusal = refusal;
-        self.0.findings = findings;
-        Verdict::Reject(Box::new(self.0))
     }
 }
 

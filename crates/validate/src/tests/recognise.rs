@@ -59,8 +59,7 @@ fn all_conditions_of_an_identity_have_to_hold_and_identities_are_alternatives() 
 
 #[test]
 fn an_identity_without_conditions_recognises_nobody() {
-    let mut plan = Plan::default();
-    plan.facilities = vec![facility("void", vec![Identity::default()])];
+    let plan = Plan { facilities: vec![facility("void", vec![Identity::default()])], ..Plan::default() };
     assert_eq!(rule(&plan, &adt()), "facility.unknown");
 }
 
@@ -82,8 +81,8 @@ fn a_listener_takes_no_weaker_proof_than_it_asks_for() {
 #[test]
 fn certificates_are_compared_by_name_subject_and_fingerprint() {
     let holds = |wanted: CertificateMatch| {
-        let mut plan = Plan::default();
-        plan.facilities = vec![facility("chn", vec![Identity { certificate: Some(wanted), ..Identity::default() }])];
+        let identity = Identity { certificate: Some(wanted), ..Identity::default() };
+        let mut plan = Plan { facilities: vec![facility("chn", vec![identity])], ..Plan::default() };
         plan.listener.identify = Proof::Certificate;
         plan.peer.certificate = shown("chn.example.mr");
         matches!(plan.parse(adt()), crate::Verdict::Accept(_))
