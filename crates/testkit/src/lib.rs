@@ -7,6 +7,6 @@
 
 pub mod generate;
 pub mod history;
-// pub mod process;
+pub mod process;
 pub mod receiver;
-// pub mod sender;
+pub mod sender;

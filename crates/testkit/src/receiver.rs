@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 pub use faults::{Act, FaultError, Faults, Rule, Which};
-pub use record::{Received, Recorder};
+pub use record::{Received, Recorder, Watcher};
 
 /// Most connections at once.
 const CONNECTIONS_MAX: usize = 4096;
@@ -62,7 +62,7 @@ pub struct Options {
     /// Whether their bytes are kept too.
     pub keep_payloads: bool,
     /// Called for each message as it arrives, before it is answered; must not block.
-    pub on_message: Option<Arc<dyn Fn(&Received) + Send + Sync>>,
+    pub on_message: Option<Watcher>,
     /// How it misbehaves from the start.
     pub faults: Faults,
 }

@@ -5,8 +5,11 @@ use super::random::Random;
 use super::time;
 
 const DIAGNOSES: &[&str] = &[
-    "B54^Paludisme, sans précision^I10", "J18.9^Pneumopathie, sans précision^I10", "O80^Accouchement unique et spontané^I10",
-    "S52.5^Fracture de l'extrémité inférieure du radius^I10", "E11.9^Diabète sucré de type 2^I10",
+    "B54^Paludisme, sans précision^I10",
+    "J18.9^Pneumopathie, sans précision^I10",
+    "O80^Accouchement unique et spontané^I10",
+    "S52.5^Fracture de l'extrémité inférieure du radius^I10",
+    "E11.9^Diabète sucré de type 2^I10",
 ];
 const EVENTS: &[(&str, &str)] = &[("A01", "ADT_A01"), ("A04", "ADT_A01"), ("A08", "ADT_A01"), ("A03", "ADT_A03")];
 

@@ -4,15 +4,45 @@
 use super::random::Random;
 
 const FAMILY: &[&str] = &[
-    "Ould Abdallah", "Mint Sidi", "Diallo", "Lefèvre", "Bâ", "N'Diaye", "Garçon", "Coulibaly", "El Hadrami", "Béranger",
-    "ولد أحمد", "بنت محمود", "السالم", "Traoré", "O'Neill", "Müller",
+    "Ould Abdallah",
+    "Mint Sidi",
+    "Diallo",
+    "Lefèvre",
+    "Bâ",
+    "N'Diaye",
+    "Garçon",
+    "Coulibaly",
+    "El Hadrami",
+    "Béranger",
+    "ولد أحمد",
+    "بنت محمود",
+    "السالم",
+    "Traoré",
+    "O'Neill",
+    "Müller",
 ];
 const GIVEN: &[&str] = &[
-    "Mohamed", "Aïcha", "Fatimetou", "Étienne", "Zoé", "Ibrahim", "Mariem", "François", "خديجة", "يوسف", "فاطمة",
-    "Noëlle", "Cheikh", "Aminétou",
+    "Mohamed",
+    "Aïcha",
+    "Fatimetou",
+    "Étienne",
+    "Zoé",
+    "Ibrahim",
+    "Mariem",
+    "François",
+    "خديجة",
+    "يوسف",
+    "فاطمة",
+    "Noëlle",
+    "Cheikh",
+    "Aminétou",
 ];
 const STREETS: &[&str] = &[
-    "12 Avenue du Général de Gaulle", "Îlot K 114", "Rue de l'Hôpital 7", "شارع جمال عبد الناصر 21", "Quartier Tevragh Zeina 33",
+    "12 Avenue du Général de Gaulle",
+    "Îlot K 114",
+    "Rue de l'Hôpital 7",
+    "شارع جمال عبد الناصر 21",
+    "Quartier Tevragh Zeina 33",
 ];
 const CITIES: &[&str] = &["Nouakchott", "Nouadhibou", "Rosso", "Kiffa", "Atar", "نواكشوط"];
 pub(super) const WARDS: &[&str] = &["MED", "CHIR", "PED", "MAT", "URG", "REA"];
@@ -45,5 +75,9 @@ pub(super) fn nk1(patient: u64) -> String {
     let mut random = Random::new(patient.wrapping_mul(0xA076_1D64_78BD_642F));
     let (family, given) = (random.pick(FAMILY), random.pick(GIVEN));
     let phone = 32_000_000 + random.below(9_999_999);
-    format!("NK1|1|{family}^{given}|SPO^Conjoint^HL70063|{}^^{}^^^MRT|^PRN^PH^^222^^{phone}|||||\r", random.pick(STREETS), random.pick(CITIES))
+    format!(
+        "NK1|1|{family}^{given}|SPO^Conjoint^HL70063|{}^^{}^^^MRT|^PRN^PH^^222^^{phone}|||||\r",
+        random.pick(STREETS),
+        random.pick(CITIES)
+    )
 }

@@ -47,7 +47,9 @@ pub(super) fn write(facility: &str, control_id: &str, n: u64, patient: u64, rand
     for (number, test) in TESTS.iter().enumerate() {
         text.push_str(&obx(number + 1, *test, &when, random));
     }
-    text.push_str("NTE|1|L|Résultats validés par le biologiste; à interpréter selon le contexte clinique. النتائج مؤكدة\r");
+    text.push_str(
+        "NTE|1|L|Résultats validés par le biologiste; à interpréter selon le contexte clinique. النتائج مؤكدة\r",
+    );
     text
 }
 
@@ -61,5 +63,7 @@ fn obx(number: usize, (code, name, unit, range, low, span, decimals): Test, when
     let drawn = low + random.below(span);
     let value = if decimals == 0 { drawn.to_string() } else { format!("{}.{}", drawn / 10, drawn % 10) };
     let flag = random.pick(&["N", "N", "N", "H", "L"]);
-    format!("OBX|{number}|NM|{code}^{name}^LN||{value}|{unit}^{unit}^UCUM|{range}|{flag}|||F|||{when}||1007^Kane^Odile||||{when}\r")
+    format!(
+        "OBX|{number}|NM|{code}^{name}^LN||{value}|{unit}^{unit}^UCUM|{range}|{flag}|||F|||{when}||1007^Kane^Odile||||{when}\r"
+    )
 }

@@ -55,7 +55,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sent, acknowledged, arrived, repeats, accounted, .. } = self;
-        writeln!(f, "{sent} sent, {acknowledged} acknowledged, {arrived} arrived, {repeats} marked repeats, {accounted} accounted for")?;
+        writeln!(
+            f,
+            "{sent} sent, {acknowledged} acknowledged, {arrived} arrived, {repeats} marked repeats, {accounted} accounted for"
+        )?;
         for kind in ViolationKind::ALL {
             let count = self.count(kind);
             if count == 0 {

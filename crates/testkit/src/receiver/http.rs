@@ -38,7 +38,8 @@ async fn one(request: Request<Incoming>, connection: u64, shared: &Shared) -> io
     if request.method() == http::Method::OPTIONS {
         return Ok(response(StatusCode::NO_CONTENT, Bytes::new()));
     }
-    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    let text =
+        |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
     let marks = Marks {
         is_possible_duplicate: text("barid-possible-duplicate").is_some_and(|value| value == "true"),
         idempotency_key: text("idempotency-key"),

@@ -36,6 +36,9 @@ pub struct Received {
     pub payload: Option<Payload>,
 }
 
+/// Sees each message as it arrives, before it is answered; must not block.
+pub type Watcher = Arc<dyn Fn(&Received) + Send + Sync>;
+
 /// What travels beside a message.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
@@ -48,7 +51,7 @@ pub struct Recorder {
     start: Instant,
     keep: usize,
     keep_payloads: bool,
-    callback: Option<Arc<dyn Fn(&Received) + Send + Sync>>,
+    callback: Option<Watcher>,
     connections: AtomicU64,
     kept: Mutex<Kept>,
     arrived: Notify,
@@ -61,11 +64,7 @@ struct Kept {
 }
 
 impl Recorder {
-    pub(super) fn new(
-        keep: usize,
-        keep_payloads: bool,
-        callback: Option<Arc<dyn Fn(&Received) + Send + Sync>>,
-    ) -> Self {
+    pub(super) fn new(keep: usize, keep_payloads: bool, callback: Option<Watcher>) -> Self {
         Self {
             start: Instant::now(),
             keep,
