@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use barid_model::outcome::{Disposition, Outcome};
-use barid_model::record::{
-    AnswerRecord, InRecord, OutRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller,
-};
+use barid_model::record::{AnswerRecord, InRecord, OutRecord, RoutedDelivery, RoutedRecord, Source, WaitingCaller};
 use barid_model::{Cause, DeliveryId, Digest, Envelope, Finding, MessageUid, Name, Payload, Revision, Timestamp};
 use barid_transform::{Applied, RouteOutput, RouteResult, RouteTarget};
 use bytes::Bytes;
@@ -94,12 +92,7 @@ pub fn fan_out(
     Fanout { outs, chained, routed, answer }
 }
 
-fn own_answer(
-    envelope: &Envelope,
-    outcome: Outcome,
-    at: Timestamp,
-    findings: Vec<Finding>,
-) -> (Digest, AnswerRecord) {
+fn own_answer(envelope: &Envelope, outcome: Outcome, at: Timestamp, findings: Vec<Finding>) -> (Digest, AnswerRecord) {
     let key = answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest);
     (key, AnswerRecord { outcome, at, answer: barid_model::record::Answer::default(), findings })
 }
@@ -201,8 +194,18 @@ impl Building<'_> {
         let envelope = &self.record.envelope;
         let refused = match (set_aside, (self.revision_of)(channel)) {
             (Some(findings), _) => Some(findings),
-            (None, None) => Some(vec![Finding::error(207, "", "route.channel", "the channel this route leads to is not running: replay the message when it is")]),
-            (None, Some(_)) if envelope.hops >= HOPS_MAX => Some(vec![Finding::error(207, "", "route.hops", "more channel-to-channel hops than allowed: the channels' routes make a loop")]),
+            (None, None) => Some(vec![Finding::error(
+                207,
+                "",
+                "route.channel",
+                "the channel this route leads to is not running: replay the message when it is",
+            )]),
+            (None, Some(_)) if envelope.hops >= HOPS_MAX => Some(vec![Finding::error(
+                207,
+                "",
+                "route.hops",
+                "more channel-to-channel hops than allowed: the channels' routes make a loop",
+            )]),
             (None, Some(revision)) => {
                 let uid = MessageUid::derived(envelope.uid, route, part);
                 let digest = payload.digest();

@@ -94,12 +94,7 @@ impl Judge {
     ///
     /// # Errors
     /// As the log. A remembered record that cannot be read makes the message fresh: only what is certain is dropped.
-    pub async fn judge(
-        &self,
-        envelope: &Envelope,
-        own: u64,
-        window: Option<Duration>,
-    ) -> Result<Judgement, LogError> {
+    pub async fn judge(&self, envelope: &Envelope, own: u64, window: Option<Duration>) -> Result<Judgement, LogError> {
         let Some(window) = window else { return Ok(Judgement::Fresh) };
         if envelope.cause.is_exempt_from_duplicates() || envelope.control_id.is_empty() {
             return Ok(Judgement::Fresh);

@@ -58,10 +58,14 @@ impl Outputs {
     ///
     /// # Errors
     /// [`OutputError`]; the batch must then be dropped with this value and begun anew from the commit.
-    pub async fn add(&mut self, fanout: &Fanout) -> Result<(), OutputError> {
+    pub async fn add(&mut self, fanout: &mut Fanout) -> Result<(), OutputError> {
         for out in &fanout.outs {
             let subject = subject::out(&out.destination, self.partition)?;
-            self.push(subject, out.source, || out.encode(), |b| OutRecord::decode(b).map(|r| Some(r.source))).await?;
+            let reads: Reads = |b| OutRecord::decode(b).map(|r| Some(r.source));
+            let place = self.push(subject, out.source, || out.encode(), reads).await?;
+            if let Some(delivery) = fanout.routed.deliveries.iter_mut().find(|delivery| delivery.id == out.id) {
+                delivery.out = place;
+            }
         }
         for chained in &fanout.chained {
             let Some(source) = chained.source else { continue };
@@ -69,7 +73,9 @@ impl Outputs {
             self.push(subject, source, || chained.encode(), |b| InRecord::decode(b).map(|r| r.source)).await?;
         }
         let (routed, subject) = (&fanout.routed, subject::routed(self.partition)?);
-        self.push(subject, routed.source, || routed.encode(), |b| RoutedRecord::decode(b).map(|r| Some(r.source))).await
+        let reads: Reads = |b| RoutedRecord::decode(b).map(|r| Some(r.source));
+        self.push(subject, routed.source, || routed.encode(), reads).await?;
+        Ok(())
     }
 
     /// Queues what was added; each ticket ends when its part is durable.
@@ -86,13 +92,14 @@ impl Outputs {
         Ok(tickets)
     }
 
+    /// Adds a record, and gives the place it will have; none where it is there already.
     async fn push(
         &mut self,
         subject: Subject,
         source: Source,
         encode: impl FnOnce() -> Bytes,
         reads: Reads,
-    ) -> Result<(), OutputError> {
+    ) -> Result<Option<u64>, OutputError> {
         if !self.subjects.contains_key(&subject) {
             let (writer, last) = Writer::open(Arc::clone(&self.log), subject.clone()).await?;
             let written = source_of(&subject, last, reads)?;
@@ -104,8 +111,9 @@ impl Outputs {
         {
             output.waiting.push(encode());
             output.written = Some(source);
+            return Ok(Some(output.writer.last().plus(output.waiting.len() as u64).0));
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -194,9 +194,9 @@ impl Router {
         let mut answers = Vec::new();
         for entry in &batch.entries {
             let fanout = self.message(intake, entry).await?;
-            if let Some(fanout) = fanout {
+            if let Some(mut fanout) = fanout {
                 self.count(&fanout);
-                self.outputs.add(&fanout).await?;
+                self.outputs.add(&mut fanout).await?;
                 answers.extend(fanout.answer);
             }
             self.read.advance(intake, entry.position.0);
@@ -264,15 +264,15 @@ impl Router {
             if crashes >= CRASHES_MAX {
                 tracing::error!(uid = %record.envelope.uid, "message is set aside: the mapping crashed on it {CRASHES_MAX} times");
                 let finding = Finding::error(207, "", "stage.crashed", "the mapping stage crashed on this message");
-                let fanout = ended(&record.envelope, source, now, Disposition::Quarantined, None, vec![finding]);
-                self.decide(&fanout).await?;
+                let mut fanout = ended(&record.envelope, source, now, Disposition::Quarantined, None, vec![finding]);
+                self.decide(&mut fanout).await?;
                 return Ok(fanout);
             }
         }
     }
 
     /// A decision that is no function of the message is durable and committed before anything later is written.
-    async fn decide(&mut self, fanout: &Fanout) -> Result<(), RouterError> {
+    async fn decide(&mut self, fanout: &mut Fanout) -> Result<(), RouterError> {
         self.outputs.add(fanout).await?;
         let tickets = self.outputs.append().await?;
         let source = fanout.routed.source;

@@ -185,7 +185,8 @@ impl Owner {
                 break;
             }
             let wake = self.wake_at(commit_at, deadline);
-            let reads = !self.stopping && self.window.has_room() && self.parking.lanes() < crate::parking::PARKED_LANES_MAX;
+            let reads =
+                !self.stopping && self.window.has_room() && self.parking.lanes() < crate::parking::PARKED_LANES_MAX;
             tokio::select! {
                 biased;
                 _ = stop.changed(), if !self.stopping => {
@@ -262,11 +263,11 @@ impl Owner {
     }
 
     fn wake_at(&mut self, commit_at: Instant, deadline: Option<Instant>) -> Instant {
-        let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
-        let timers = [self.window.next_timer(), self.circuit.opens_at()];
         if self.wants_park().is_some() {
             return Instant::now();
         }
+        let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
+        let timers = [self.window.next_timer(), self.circuit.opens_at()];
         let next = timers.into_iter().flatten().map(at).chain(deadline).min();
         next.map_or(commit_at, |next| next.min(commit_at))
     }

@@ -1,4 +1,24 @@
-//! The engine's place: what the command line asks of it, before its parts are wired.
+//! The engine: every stage of Barid in one process, over the log in its data directory.
+//!
+//! The order of the start is the order of trust: the log is opened and recovered first, then the configuration, then
+//! routers and destinations take over what is there, and only then do listeners open. It ends the other way round:
+//! listeners finish and close, what is in flight ends, commits are written, and the log closes last. What is wired here
+//! is decided elsewhere; each file is one seam.
+
+mod backlog;
+mod channels;
+mod commands;
+mod configuration;
+mod custody;
+mod destinations;
+mod feed;
+mod metrics;
+mod parts;
+mod pauses;
+mod refusals;
+mod routers;
+mod seen;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,7 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barid_runtime::control::{CommandError, CommandResult, Commands};
-use barid_runtime::{Exit, Failure};
+use barid_runtime::{Exit, Failure, Kind, Process, admin, control};
+
+use parts::Parts;
 
 /// How the engine runs.
 #[derive(Debug, Clone)]
@@ -26,7 +48,19 @@ pub struct RunOptions {
 /// # Errors
 /// [`Failure`] where it cannot start.
 pub async fn run(options: RunOptions) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Failure, format!("cannot run {} yet", options.directory.display())))
+    let process = Process::new(options.grace);
+    let mut registry = admin::registry();
+    let endpoint = admin::bind(options.admin).await.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+    let parts = Parts::open(&options, &process, &mut registry).await?;
+    let control = control::bind(&options.data).map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+    let address = endpoint.address();
+    let serve = endpoint.serve(process.readiness.clone(), Arc::new(registry), process.drain());
+    process.tasks.spawn(Kind::Background, "admin endpoint", serve);
+    let commands: Arc<dyn Commands> = parts.commands(address);
+    process.tasks.spawn(Kind::Background, "control socket", control.serve(commands, process.drain()));
+    parts.start(&process).await?;
+    tracing::info!(admin = %address, data = %options.data.display(), "running");
+    Ok(process.run().await)
 }
 
 /// Opens a data directory on which no engine runs, for commands that only read.

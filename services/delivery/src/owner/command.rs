@@ -64,12 +64,13 @@ impl Owner {
         let Command { actor, reason, act, reply } = command;
         let done = match act {
             Act::Release(lane) => Ok(self.parking.release(lane) as u64),
-            Act::ReleaseDelivery(position) | Act::Rerun(position) | Act::Discard(position) | Act::SetAside(position) => {
-                match self.parked_at(position).await? {
-                    Some(record) => self.act(&act, position, *record, &actor, &reason),
-                    None => Err(Refusal::Gone),
-                }
-            }
+            Act::ReleaseDelivery(position)
+            | Act::Rerun(position)
+            | Act::Discard(position)
+            | Act::SetAside(position) => match self.parked_at(position).await? {
+                Some(record) => self.act(&act, position, *record, &actor, &reason),
+                None => Err(Refusal::Gone),
+            },
         };
         if reply.send(done).is_err() {
             tracing::debug!("who gave a command has left before it was carried out");

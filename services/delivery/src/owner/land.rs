@@ -49,7 +49,8 @@ impl Flights {
     }
 
     fn oldest(&self) -> Option<InFlight> {
-        let first = |a: InFlight, b: &InFlight| InFlight { outcome: a.outcome.min(b.outcome), park: a.park.min(b.park) };
+        let first =
+            |a: InFlight, b: &InFlight| InFlight { outcome: a.outcome.min(b.outcome), park: a.park.min(b.park) };
         self.open.values().copied().reduce(|a, b| first(a, &b))
     }
 }

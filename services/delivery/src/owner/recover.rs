@@ -159,13 +159,25 @@ impl Recovered {
     }
 
     /// Whether the owner before may have sent this message of OUT.
-    pub(super) fn may_have_sent(&mut self, partition: Partition, position: u64, record: &OutRecord, bound: usize) -> bool {
+    pub(super) fn may_have_sent(
+        &mut self,
+        partition: Partition,
+        position: u64,
+        record: &OutRecord,
+        bound: usize,
+    ) -> bool {
         let limit = self.limits.get(&partition).copied().unwrap_or(0);
         position <= limit && record.set_aside.is_none() && self.is_first(record, bound)
     }
 
     /// Whether the owner before may have sent this message of PARK.
-    pub(super) fn may_have_sent_parked(&mut self, position: u64, why: Parked, record: &OutRecord, bound: usize) -> bool {
+    pub(super) fn may_have_sent_parked(
+        &mut self,
+        position: u64,
+        why: Parked,
+        record: &OutRecord,
+        bound: usize,
+    ) -> bool {
         // A re-run has no place in the line: it says nothing of who was at the head.
         position <= self.parked && why != Parked::Held && (why == Parked::Rerun || self.is_first(record, bound))
     }
@@ -174,9 +186,7 @@ impl Recovered {
         let first = match &record.lanes {
             Lanes::None => true,
             Lanes::Barrier => !self.facilities.contains(&record.facility),
-            Lanes::Of(lanes) => {
-                lanes.iter().all(|lane| self.lanes.get(lane).copied().unwrap_or(0) < bound)
-            }
+            Lanes::Of(lanes) => lanes.iter().all(|lane| self.lanes.get(lane).copied().unwrap_or(0) < bound),
         };
         if record.lanes != Lanes::None {
             self.facilities.insert(Arc::clone(&record.facility));

@@ -34,7 +34,8 @@ impl Owner {
     fn start(&mut self, id: EntryId) {
         let Some(entry) = self.window.get_mut(id) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        let out = Outgoing { record: std::sync::Arc::clone(&entry.record), possible_duplicate: entry.possible_duplicate };
+        let out =
+            Outgoing { record: std::sync::Arc::clone(&entry.record), possible_duplicate: entry.possible_duplicate };
         if let Err(id) = self.slots.start(id, out) {
             self.window.again(id);
         }
@@ -63,7 +64,8 @@ impl Owner {
     pub(super) fn answered(&mut self, id: EntryId, sent: &Sent) {
         let awaited = self.is_awaited(id);
         let Some(entry) = self.window.get_mut(id) else { return };
-        let out = Outgoing { record: std::sync::Arc::clone(&entry.record), possible_duplicate: entry.possible_duplicate };
+        let out =
+            Outgoing { record: std::sync::Arc::clone(&entry.record), possible_duplicate: entry.possible_duplicate };
         let attempts = entry.attempts;
         if let Sent::Failed(error) = sent {
             entry.possible_duplicate |= error.may_have_arrived;

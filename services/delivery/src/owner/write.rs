@@ -8,9 +8,7 @@
 use std::sync::Arc;
 
 use barid_log::{Ticket, Writer};
-use barid_model::record::{
-    Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _,
-};
+use barid_model::record::{Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
 use barid_model::{Digest, Finding, Outcome, Payload};
 use bytes::Bytes;
 

@@ -1,0 +1,195 @@
+//! The documents: loaded, compiled, stored as last good, made to run, and looked at again every second.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_config::document::ChannelState;
+use barid_config::{Problem, ProblemSeverity, Snapshot, Sources, Watcher, compile, load_dir};
+use barid_ingress::Listeners;
+use barid_log::LogError;
+use barid_model::{Clock, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::channels::Channels;
+use super::destinations::Destinations;
+use super::pauses::{Pauses, What};
+
+/// How often the documents are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The last good documents, in the data directory.
+const LAST_GOOD: &str = "snapshot.json";
+
+/// The configuration of a running engine.
+pub(super) struct Configuration {
+    directory: PathBuf,
+    last_good: PathBuf,
+    channels: Arc<Channels>,
+    destinations: Arc<Destinations>,
+    listeners: Arc<Listeners>,
+    pauses: Arc<Pauses>,
+    clock: Arc<dyn Clock>,
+    problems: Mutex<Vec<Problem>>,
+    loaded: Mutex<Option<Timestamp>>,
+    /// Held while a change is made, so that changes follow each other.
+    changing: AsyncMutex<()>,
+}
+
+impl Configuration {
+    pub(super) fn new(
+        directory: PathBuf,
+        data: &std::path::Path,
+        channels: Arc<Channels>,
+        destinations: Arc<Destinations>,
+        listeners: Arc<Listeners>,
+        pauses: Arc<Pauses>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            directory,
+            last_good: data.join(LAST_GOOD),
+            channels,
+            destinations,
+            listeners,
+            pauses,
+            clock,
+            problems: Mutex::default(),
+            loaded: Mutex::default(),
+            changing: AsyncMutex::default(),
+        }
+    }
+
+    /// The directory of the documents.
+    pub(super) fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    /// What the last reading found.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.problems.lock().clone()
+    }
+
+    /// When the present snapshot was loaded.
+    pub(super) fn loaded(&self) -> Option<Timestamp> {
+        *self.loaded.lock()
+    }
+
+    /// Loads the documents, routes and delivers by them. Listeners are not opened yet.
+    ///
+    /// # Errors
+    /// As the log, where revisions cannot be stored.
+    pub(super) async fn start(&self) -> Result<Watcher, LogError> {
+        let sources = load_dir(&self.directory);
+        let kept = std::fs::read(&self.last_good).ok();
+        let before = kept.and_then(|text| match Snapshot::restore(&text) {
+            Ok(snapshot) => Some(snapshot),
+            Err(error) => {
+                tracing::warn!(%error, "the last good documents are not used");
+                None
+            }
+        });
+        self.take(&sources, before.as_deref(), false).await?;
+        Ok(Watcher::new(&sources))
+    }
+
+    /// Opens the listeners of the present snapshot.
+    pub(super) async fn listen(&self) {
+        let snapshot = self.channels.snapshot();
+        let table = Arc::clone(&snapshot.parse);
+        self.listeners.apply(snapshot, table).await;
+    }
+
+    /// Reads the documents again now; gives what was found.
+    ///
+    /// # Errors
+    /// As the log.
+    pub(super) async fn reload(&self) -> Result<Arc<Snapshot>, LogError> {
+        let sources = load_dir(&self.directory);
+        let before = self.channels.snapshot();
+        self.take(&sources, Some(&before), true).await?;
+        Ok(self.channels.snapshot())
+    }
+
+    /// Follows changes of the documents and of pauses for ever.
+    ///
+    /// # Errors
+    /// As the log.
+    pub(super) async fn follow(self: Arc<Self>, mut watcher: Watcher) -> Result<(), LogError> {
+        let mut pauses = self.pauses.changed();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    let (looked, sources) = look(watcher).await;
+                    watcher = looked;
+                    if let Some(sources) = sources {
+                        let before = self.channels.snapshot();
+                        self.take(&sources, Some(&before), true).await?;
+                    }
+                }
+                Ok(()) = pauses.changed() => self.spread(&self.channels.snapshot()),
+            }
+        }
+    }
+
+    async fn take(&self, sources: &Sources, before: Option<&Snapshot>, listen: bool) -> Result<(), LogError> {
+        let _changing = self.changing.lock().await;
+        let compiled = compile(sources, before);
+        for problem in &compiled.problems {
+            tell(problem);
+        }
+        *self.problems.lock() = compiled.problems;
+        let snapshot = compiled.snapshot;
+        self.channels.publish(Arc::clone(&snapshot)).await?;
+        *self.loaded.lock() = Some(self.clock.now());
+        self.spread(&snapshot);
+        if listen {
+            let table = Arc::clone(&snapshot.parse);
+            self.listeners.apply(Arc::clone(&snapshot), table).await;
+        }
+        self.keep(&snapshot);
+        tracing::info!(snapshot = snapshot.number, channels = snapshot.channels.len(), "configuration runs");
+        Ok(())
+    }
+
+    fn spread(&self, snapshot: &Snapshot) {
+        let declared = snapshot.channels.values().filter(|channel| channel.settings.state == ChannelState::Paused);
+        let mut paused = self.pauses.all(What::Channel);
+        paused.extend(declared.map(|channel| channel.name.clone()));
+        self.destinations.apply(snapshot, Arc::new(paused));
+    }
+
+    /// Keeps the good documents for the next start, should they be wrong then.
+    fn keep(&self, snapshot: &Snapshot) {
+        let temporary = self.last_good.with_extension("tmp");
+        let written =
+            std::fs::write(&temporary, snapshot.save()).and_then(|()| std::fs::rename(&temporary, &self.last_good));
+        if let Err(error) = written {
+            tracing::warn!(path = %self.last_good.display(), %error, "the last good documents cannot be kept");
+        }
+    }
+}
+
+async fn look(mut watcher: Watcher) -> (Watcher, Option<Sources>) {
+    let root = watcher.root().to_owned();
+    let looked = tokio::task::spawn_blocking(move || {
+        let sources = watcher.look();
+        (watcher, sources)
+    });
+    match looked.await {
+        Ok(looked) => looked,
+        Err(error) => {
+            tracing::error!(%error, "looking at the documents failed; they are read anew");
+            let sources = load_dir(&root);
+            (Watcher::new(&sources), Some(sources))
+        }
+    }
+}
+
+fn tell(problem: &Problem) {
+    let Problem { file, line, column, field, text, remedy, .. } = problem;
+    match problem.severity {
+        ProblemSeverity::Error => tracing::error!(file, line, column, field, remedy, "document: {text}"),
+        ProblemSeverity::Warning => tracing::warn!(file, line, column, field, remedy, "document: {text}"),
+    }
+}

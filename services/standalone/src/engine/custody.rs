@@ -1,0 +1,146 @@
+//! What listeners hand messages to: the log's IN, seen as [`Accept`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use barid_config::document::ChannelState;
+use barid_ingress::{Accept, AcceptError, AnswerForSender, Seen, Ticket};
+use barid_log::{Log, LogError, Purpose};
+use barid_model::record::{AnswerRecord, InRecord, Record as _, RefusedRecord};
+use barid_model::{Digest, Envelope, Name, Outcome, Payload, Timestamp};
+use barid_pipeline::fanout::answer_key;
+use barid_pipeline::{Intake, subject};
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use super::backlog::Backlog;
+use super::channels::Channels;
+use super::pauses::{Pauses, What};
+use super::refusals::Refusals;
+use super::seen::{Recent, key};
+
+/// Custody of messages in this process.
+pub(super) struct Custody {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) channels: Arc<Channels>,
+    pub(super) pauses: Arc<Pauses>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) refusals: Refusals,
+    pub(super) recent: Arc<Recent>,
+    pub(super) draining: Arc<AtomicBool>,
+    /// Senders that wait, with when their message was received: a rejection from before was of an earlier sending.
+    pub(super) waiting: Mutex<HashMap<Digest, Timestamp>>,
+}
+
+impl Accept for Custody {
+    fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
+        Box::pin(async move {
+            if envelope.waits.is_some() {
+                self.waiting.lock().insert(self.answer_key(&envelope), envelope.received);
+            }
+            let record = InRecord { envelope, source: None, raw };
+            let submitted = self.intake.submit(&record).await.map_err(|error| refusal(&error))?;
+            let recent = Arc::clone(&self.recent);
+            let envelope = record.envelope;
+            let ticket: Ticket = Box::pin(async move {
+                submitted.ticket.await.map_err(|error| refusal(&error))?;
+                // A sender that is told of a rejection sends again on purpose, so its message is left to the judge.
+                if !envelope.control_id.is_empty() && envelope.waits.is_none() {
+                    recent.insert(key(&envelope), &envelope);
+                }
+                Ok(())
+            });
+            Ok(ticket)
+        })
+    }
+
+    fn refused(&self, record: RefusedRecord) {
+        self.refusals.keep(record);
+    }
+
+    fn answer_key(&self, envelope: &Envelope) -> Digest {
+        answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest)
+    }
+
+    fn wait_answer(&self, key: Digest, timeout: Duration) -> BoxFuture<'static, Option<AnswerForSender>> {
+        let log = Arc::clone(&self.log);
+        let since = self.waiting.lock().remove(&key).unwrap_or_default();
+        Box::pin(async move {
+            let waited = tokio::time::timeout(timeout, answer(&log, key, since)).await;
+            match waited {
+                Ok(Ok(answer)) => Some(answer),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "an answer for a waiting sender cannot be read");
+                    None
+                }
+                Err(_) => None,
+            }
+        })
+    }
+
+    fn admission(&self, channel: Option<&Name>) -> Result<(), AcceptError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(AcceptError::ShuttingDown);
+        }
+        if !self.log.space().borrow().allows(Purpose::Intake) {
+            return Err(AcceptError::NoSpace);
+        }
+        let Some(channel) = channel else { return Ok(()) };
+        let snapshot = self.channels.snapshot();
+        let declared = snapshot.channels.get(channel).map(|channel| channel.settings.state);
+        let closed = self.pauses.get(What::Channel, channel).is_some_and(|pause| pause.closed);
+        if closed || declared == Some(ChannelState::Closed) {
+            return Err(AcceptError::Closed);
+        }
+        if self.backlog.refuses(&snapshot, channel) { Err(AcceptError::Backlog) } else { Ok(()) }
+    }
+
+    fn seen(&self, envelope: &Envelope) -> Seen {
+        let Some(channel) = &envelope.channel else { return Seen::No };
+        let snapshot = self.channels.snapshot();
+        let Some(window) = snapshot.channels.get(channel).map(|channel| channel.settings.duplicate_window) else {
+            return Seen::No;
+        };
+        if window.is_zero() || envelope.control_id.is_empty() { Seen::No } else { self.recent.seen(envelope, window) }
+    }
+}
+
+/// The answer under a key, when it is there. A rejection from before `since` was of an earlier sending.
+async fn answer(log: &Arc<dyn Log>, key: Digest, since: Timestamp) -> Result<AnswerForSender, LogError> {
+    let key = subject::answer(key)?;
+    let mut watch = log.watch_key(&key);
+    loop {
+        watch.borrow_and_update();
+        if let Some((_, bytes)) = log.get(&key).await? {
+            let record = AnswerRecord::decode(bytes).map_err(|error| LogError::Damaged(error.to_string().into()))?;
+            if record.outcome != Outcome::Rejected || record.at >= since {
+                return Ok(for_sender(record));
+            }
+        }
+        if watch.changed().await.is_err() {
+            return Err(LogError::Busy("closed".into()));
+        }
+    }
+}
+
+fn for_sender(record: AnswerRecord) -> AnswerForSender {
+    match record.outcome {
+        Outcome::Delivered | Outcome::Rejected if !record.answer.bytes.is_empty() => {
+            AnswerForSender::Passed(record.answer.bytes)
+        }
+        Outcome::Delivered | Outcome::Filtered | Outcome::Merged => AnswerForSender::Accepted,
+        Outcome::Rejected | Outcome::Expired | Outcome::Quarantined | Outcome::Discarded => {
+            AnswerForSender::Rejected(record.findings)
+        }
+    }
+}
+
+fn refusal(error: &LogError) -> AcceptError {
+    match error {
+        LogError::NoSpace(_) => AcceptError::NoSpace,
+        other => AcceptError::Unavailable(other.to_string()),
+    }
+}

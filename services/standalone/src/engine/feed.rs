@@ -1,0 +1,176 @@
+//! Feeding the ledger: everything the log holds, in batches, behind everything clinical.
+//!
+//! The ledger stores how far it has come in the same transaction, so it may be far behind, stopped or thrown away
+//! without harm. New subjects are found as they appear; an idle engine looks a few times a second.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_ledger::{Change, Entry as Told, Ledger, LedgerError};
+use barid_log::{Log, LogError, Position, ReadLimit, Subject};
+use barid_model::record::{
+    CommandRecord, InRecord, OutcomeRecord, ParkEvent, Record as _, RecordError, RefusedRecord, RoutedRecord,
+};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+/// Changes applied in one transaction.
+const BATCH: usize = 2_000;
+/// Records of one subject read at once.
+const READ: ReadLimit = ReadLimit { records: 500, bytes: 4 << 20 };
+/// How often an idle feeder looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often new subjects are looked for.
+const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
+/// The subjects the ledger is a view of; OUT is not: ROUTED tells its places.
+const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
+
+/// Feeding ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FeedError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the ledger's task failed: {0}")]
+    Task(String),
+}
+
+/// One record, decoded.
+enum Record {
+    In(Box<InRecord>),
+    Routed(RoutedRecord),
+    Outcome(OutcomeRecord),
+    Park(ParkEvent),
+    Refused(RefusedRecord),
+    Command(CommandRecord),
+}
+
+struct Read {
+    subject: usize,
+    position: u64,
+    record: Record,
+}
+
+/// Reads the log into the ledger.
+pub(super) struct Feed {
+    log: Arc<dyn Log>,
+    ledger: Arc<dyn Ledger>,
+    /// Subjects with the next position and the durable end.
+    subjects: Vec<(Subject, Position, watch::Receiver<Position>)>,
+    known: HashMap<String, u64>,
+}
+
+impl Feed {
+    pub(super) fn new(log: Arc<dyn Log>, ledger: Arc<dyn Ledger>) -> Result<Self, LedgerError> {
+        let known = ledger.positions()?.into_iter().collect();
+        Ok(Self { log, ledger, subjects: Vec::new(), known })
+    }
+
+    /// Feeds until `stop`, then as far as the log goes.
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), FeedError> {
+        let mut look = tokio::time::Instant::now();
+        loop {
+            if tokio::time::Instant::now() >= look {
+                self.find().await?;
+                look = tokio::time::Instant::now() + SUBJECTS_EVERY;
+            }
+            let stopping = *stop.borrow();
+            let applied = self.round().await?;
+            if applied == 0 {
+                if stopping {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+
+    async fn find(&mut self) -> Result<(), LogError> {
+        for prefix in PREFIXES {
+            for subject in self.log.subjects(prefix).await? {
+                if self.subjects.iter().all(|(known, ..)| *known != subject) {
+                    let from = self.known.get(subject.as_str()).copied().unwrap_or(0);
+                    let changed = self.log.changed(&subject);
+                    self.subjects.push((subject, Position(from).next(), changed));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a batch over all subjects and applies it; how many records it had.
+    async fn round(&mut self) -> Result<usize, FeedError> {
+        let mut batch: Vec<Read> = Vec::new();
+        let mut positions: Vec<(usize, u64)> = Vec::new();
+        for at in 0..self.subjects.len() {
+            if batch.len() >= BATCH {
+                break;
+            }
+            let Some((subject, next, changed)) = self.subjects.get_mut(at) else { break };
+            if *changed.borrow_and_update() < *next {
+                continue;
+            }
+            let read = self.log.read(subject, *next, READ).await?;
+            for entry in read.entries {
+                match decode(subject.as_str(), entry.record) {
+                    Ok(Some(record)) => batch.push(Read { subject: at, position: entry.position.0, record }),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!(%subject, position = %entry.position, %error, "the history lacks a record that cannot be read");
+                    }
+                }
+            }
+            *next = read.next;
+            positions.push((at, read.next.0.saturating_sub(1)));
+        }
+        if positions.is_empty() {
+            return Ok(0);
+        }
+        let count = batch.len().max(1);
+        self.apply(batch, positions).await?;
+        // The first subjects must not keep the others waiting.
+        let shift = usize::from(!self.subjects.is_empty());
+        self.subjects.rotate_left(shift);
+        Ok(count)
+    }
+
+    async fn apply(&self, batch: Vec<Read>, positions: Vec<(usize, u64)>) -> Result<(), FeedError> {
+        let names: Vec<Subject> = self.subjects.iter().map(|(subject, ..)| subject.clone()).collect();
+        let ledger = Arc::clone(&self.ledger);
+        let applied = tokio::task::spawn_blocking(move || {
+            let name = |at: usize| names.get(at).map_or("", Subject::as_str);
+            let changes: Vec<Change<'_>> = batch.iter().map(|read| change(name(read.subject), read)).collect();
+            let positions: Vec<(&str, u64)> = positions.iter().map(|(at, position)| (name(*at), *position)).collect();
+            ledger.apply(&changes, &positions)
+        });
+        applied.await.map_err(|error| FeedError::Task(error.to_string()))??;
+        Ok(())
+    }
+}
+
+fn change<'a>(subject: &'a str, read: &'a Read) -> Change<'a> {
+    let entry = match &read.record {
+        Record::In(record) => Told::In { envelope: &record.envelope, bytes: record.raw.len() as u64 },
+        Record::Routed(record) => Told::Routed(record),
+        Record::Outcome(record) => Told::Outcome(record),
+        Record::Park(record) => Told::Park(record),
+        Record::Refused(record) => Told::Refused(record),
+        Record::Command(record) => Told::Command(record),
+    };
+    Change { subject, position: read.position, entry }
+}
+
+/// None for what tells the ledger nothing.
+fn decode(subject: &str, bytes: Bytes) -> Result<Option<Record>, RecordError> {
+    Ok(match subject.split('.').next() {
+        Some("in") => Some(Record::In(Box::new(InRecord::decode(bytes)?))),
+        Some("routed") => Some(Record::Routed(RoutedRecord::decode(bytes)?)),
+        Some("outcome") => Some(Record::Outcome(OutcomeRecord::decode(bytes)?)),
+        Some("park") => Some(Record::Park(ParkEvent::decode(bytes)?)),
+        Some("refused") => Some(Record::Refused(RefusedRecord::decode(bytes)?)),
+        Some("command") => Some(Record::Command(CommandRecord::decode(bytes)?)),
+        _ => None,
+    })
+}

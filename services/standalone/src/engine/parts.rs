@@ -1,0 +1,188 @@
+//! The parts of a running engine, in the order they are opened, and their end in the other order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use barid_delivery::connect::Environment;
+use barid_delivery::connect::secret::FileSecrets;
+use barid_ingress::{Listeners, Metrics as ListenerMetrics, SecretFiles};
+use barid_log::LogError;
+use barid_model::stage::Local;
+use barid_model::{Clock, Name, Outcome};
+use barid_pipeline::Intake;
+use barid_runtime::control::Commands;
+use barid_runtime::{Exit, Failure, Kind, Process, SystemClock, environment};
+use barid_validate::Parse;
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+
+use super::RunOptions;
+use super::backlog::Backlog;
+use super::channels::Channels;
+use super::configuration::Configuration;
+use super::custody::Custody;
+use super::destinations::Destinations;
+use super::feed::Feed;
+use super::metrics::Metrics;
+use super::pauses::Pauses;
+use super::refusals::Refusals;
+use super::routers::Routers;
+use super::storage::{self, Storage};
+
+/// Told of each delivery that ends.
+pub(super) type Ended = Arc<dyn Fn(&Name, Outcome, Duration) + Send + Sync>;
+
+/// What the engine is made of.
+pub(super) struct Parts {
+    pub(super) data: PathBuf,
+    pub(super) process: Process,
+    pub(super) storage: Storage,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) channels: Arc<Channels>,
+    pub(super) pauses: Arc<Pauses>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) listeners: Arc<Listeners>,
+    pub(super) destinations: Arc<Destinations>,
+    pub(super) configuration: Arc<Configuration>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) draining: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
+}
+
+fn storage_failed(error: &LogError) -> Failure {
+    Failure::new(Exit::Storage, error.to_string())
+}
+
+impl Parts {
+    /// Opens everything that is needed before anything runs.
+    ///
+    /// # Errors
+    /// [`Failure`] with what to do.
+    pub(super) async fn open(
+        options: &RunOptions,
+        process: &Process,
+        registry: &mut Registry,
+    ) -> Result<Arc<Self>, Failure> {
+        let metrics = Arc::new(Metrics::new(registry));
+        let storage = storage::open(&options.data, metrics.observer())?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let channels = Arc::new(Channels::new(Arc::clone(&storage.log)));
+        let failed = |error| storage_failed(&error);
+        let pauses = Arc::new(Pauses::open(Arc::clone(&storage.log)).await.map_err(failed)?);
+        let intake = Arc::new(Intake::open(&storage.log, storage.partitions).await.map_err(failed)?);
+        let (stop, stopped) = watch::channel(false);
+        let (refusals, keep) = Refusals::new(Arc::clone(&storage.log));
+        process.tasks.spawn(Kind::Background, "refusals", keep);
+        let (backlog, draining) = (Arc::new(Backlog::default()), Arc::new(AtomicBool::new(false)));
+        let custody = Custody {
+            log: Arc::clone(&storage.log),
+            intake: Arc::clone(&intake),
+            channels: Arc::clone(&channels),
+            pauses: Arc::clone(&pauses),
+            backlog: Arc::clone(&backlog),
+            refusals,
+            recent: Arc::default(),
+            draining: Arc::clone(&draining),
+            waiting: parking_lot::Mutex::default(),
+        };
+        let listeners = Arc::new(Listeners::new(barid_ingress::Parts {
+            parse: Arc::new(Local::new(Arc::new(Parse::new(storage.hasher)))),
+            accept: Arc::new(custody),
+            clock: Arc::clone(&clock),
+            secrets: Arc::new(SecretFiles::new(options.directory.clone(), Arc::new(environment::variable))),
+            metrics: ListenerMetrics::new(registry),
+            bounds: barid_ingress::Bounds::default(),
+        }));
+        let secrets = Arc::new(FileSecrets::new(options.directory.clone(), environment::all()));
+        let environment = Environment { secrets, data: options.data.clone() };
+        let ended = metrics.ended();
+        let destinations = Destinations::new(process, &storage, environment, &pauses, &clock, stopped, ended);
+        let destinations = Arc::new(destinations);
+        let configuration = Arc::new(Configuration::new(
+            options.directory.clone(),
+            &options.data,
+            Arc::clone(&channels),
+            Arc::clone(&destinations),
+            Arc::clone(&listeners),
+            Arc::clone(&pauses),
+            Arc::clone(&clock),
+        ));
+        let (data, process) = (options.data.clone(), process.clone());
+        Ok(Arc::new(Self {
+            data,
+            process,
+            storage,
+            clock,
+            channels,
+            pauses,
+            intake,
+            backlog,
+            listeners,
+            destinations,
+            configuration,
+            metrics,
+            draining,
+            stop,
+        }))
+    }
+
+    /// Starts everything: routers and destinations first, listeners last.
+    ///
+    /// # Errors
+    /// [`Failure`] where the configuration's revisions cannot be stored.
+    pub(super) async fn start(self: &Arc<Self>, process: &Process) -> Result<(), Failure> {
+        let ready = process.readiness.part("engine");
+        ready.not_ready("starting");
+        let watcher = self.configuration.start().await.map_err(|error| storage_failed(&error))?;
+        let stopped = self.stop.subscribe();
+        let routers = Routers::start(process, &self.storage, &self.channels, &self.clock, &stopped);
+        self.metrics.routers(routers.handles);
+        let feed = Feed::new(Arc::clone(&self.storage.log), Arc::clone(&self.storage.ledger))
+            .map_err(|error| Failure::new(Exit::Storage, error.to_string()))?;
+        process.tasks.spawn(Kind::Service, "ledger", feed.run(stopped));
+        self.configuration.listen().await;
+        let follow = Arc::clone(&self.configuration).follow(watcher);
+        process.tasks.spawn(Kind::Background, "configuration", follow);
+        let listeners = Arc::clone(&self.listeners);
+        process.tasks.spawn(Kind::Background, "listeners", async move {
+            listeners.follow().await;
+            Ok::<(), LogError>(())
+        });
+        process.tasks.spawn(Kind::Background, "backlog", Arc::clone(self).watch_backlog());
+        process.tasks.spawn(Kind::Service, "drain", Arc::clone(self).drain());
+        ready.ready();
+        Ok(())
+    }
+
+    /// What commands work on.
+    pub(super) fn commands(self: &Arc<Self>, admin: SocketAddr) -> Arc<dyn Commands> {
+        super::commands::engine(Arc::clone(self), admin)
+    }
+
+    async fn watch_backlog(self: Arc<Self>) -> Result<(), LogError> {
+        loop {
+            tokio::time::sleep(super::backlog::LOOK_EVERY).await;
+            let snapshot = self.channels.snapshot();
+            let views = self.destinations.all().into_iter().map(|(name, running)| (name, running.shared.view()));
+            let (views, storage) = (views.collect(), &self.storage);
+            self.backlog.look(&storage.log, &snapshot, &views, storage.partitions, &*self.clock).await?;
+            self.metrics.destinations(&storage.log, &views, &*self.clock, storage.partitions).await?;
+        }
+    }
+
+    /// Waits for the drain, then ends what takes messages before what moves them.
+    async fn drain(self: Arc<Self>) -> Result<(), LogError> {
+        let deadline = self.process.drain().started().await;
+        self.draining.store(true, Ordering::SeqCst);
+        // Half of the time for senders, the rest for what is in flight.
+        let now = tokio::time::Instant::now();
+        let report = self.listeners.drain(now + deadline.saturating_duration_since(now) / 2).await;
+        tracing::info!(open = report.open, cut = report.cut, "listeners are closed");
+        self.stop.send_replace(true);
+        Ok(())
+    }
+}
