@@ -11,6 +11,7 @@
 )]
 
 pub mod apply;
+pub mod ask;
 pub mod balance;
 pub mod deliveries;
 pub mod rebuild;

@@ -2,7 +2,8 @@
 
 use barid_model::{Disposition, Outcome};
 
-use super::world::{World, apply, changes, finding, picture, same, story};
+use super::ask::{picture, same, story};
+use super::world::{World, apply, changes, finding};
 use crate::contract::world::Piece;
 use crate::{Bound, Ledger, LedgerError, MessageFilter, Paging, RefusedFilter, State};
 

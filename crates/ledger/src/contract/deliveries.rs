@@ -6,7 +6,8 @@ use std::time::Duration;
 use barid_model::record::{Intake, OutcomeRecord, Parked, Source};
 use barid_model::{Cause, DeliveryId, Disposition, Name, Outcome};
 
-use super::world::{BEGIN, Piece, World, Written, finding, story};
+use super::ask::story;
+use super::world::{BEGIN, Piece, World, Written, finding};
 use crate::view::{OutPlace, Place};
 use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, Paging, State};
 

@@ -3,7 +3,8 @@
 use barid_model::record::{OutcomeRecord, Parked};
 use barid_model::{Cause, Disposition, Name, Outcome};
 
-use super::world::{Piece, World, Written, apply, changes, key, picture, same};
+use super::ask::{picture, same};
+use super::world::{Piece, World, Written, apply, changes, key};
 use crate::Ledger;
 
 /// Numbers that look random and are the same each time (splitmix64), so that a failure can be run again by its seed.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use barid_model::record::Parked;
 use barid_model::{MessageUid, Name, Outcome};
 
-use super::world::{BEGIN, Piece, World, key, story, uids};
+use super::ask::{story, uids};
+use super::world::{BEGIN, Piece, World, key};
 use crate::filter::Key;
 use crate::{Cursor, Ledger, MessageFilter, Paging, Pruned, Retention};
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use barid_model::{Cause, Name, Outcome, Revision};
 
-use super::world::{BEGIN, Piece, World, find, finding, key, kind, uids};
+use super::ask::{find, uids};
+use super::world::{BEGIN, Piece, World, finding, key, kind};
 use crate::filter::{Key, SCAN_MAX};
 use crate::{Cursor, Ledger, LedgerError, MessageFilter, Paging, State};
 

@@ -3,7 +3,8 @@
 use barid_model::record::{OutcomeRecord, Parked};
 use barid_model::{Cause, MessageUid, Outcome};
 
-use super::world::{BEGIN, Piece, World, finding, story};
+use super::ask::story;
+use super::world::{BEGIN, Piece, World, finding};
 use crate::story::Kind;
 use crate::{Ledger, State};
 

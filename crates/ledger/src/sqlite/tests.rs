@@ -6,7 +6,8 @@ use barid_model::ErrorClass;
 use rusqlite::Connection;
 
 use super::*;
-use crate::contract::world::{World, apply as fill, picture, same, story};
+use crate::contract::ask::{picture, same, story};
+use crate::contract::world::{World, apply as fill};
 use crate::{Bound, MessageFilter, Paging, RefusedFilter};
 
 mod on_a_file {

@@ -22,9 +22,31 @@ pub(in crate::sqlite) const STEP_PARKED: i64 = 2;
 /// Of a row in `step`: an OUTCOME record.
 pub(in crate::sqlite) const STEP_OUTCOME: i64 = 3;
 
-const COLUMNS: &str = "destination, known, set_aside, out_partition, out_position, park_subject, park_position,
+/// The columns of [`delivery`], after the key and the state.
+macro_rules! columns {
+    () => {
+        "destination, known, set_aside, out_partition, out_position, park_subject, park_position,
     park_why, parked_at, outcome, outcome_subject, outcome_position, outcome_at, attempts, possible_duplicate, answer,
-    findings, routed_findings, actor, reason, chained";
+    findings, routed_findings, actor, reason, chained"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO delivery(uid, route, part, run, state, ",
+    columns!(),
+    ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+    ?24, ?25, ?26)"
+);
+
+const UPDATE: &str = concat!(
+    "UPDATE delivery SET (state, ",
+    columns!(),
+    ") = (?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
+    WHERE uid = ?1 AND route = ?2 AND part = ?3 AND run = ?4"
+);
+
+const LOAD: &str =
+    concat!("SELECT ", columns!(), " FROM delivery WHERE uid = ?1 AND route = ?2 AND part = ?3 AND run = ?4");
 
 /// A delivery's key in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,14 +229,8 @@ impl Deliveries {
     }
 
     pub(in crate::sqlite) fn write(self, tx: &Transaction<'_>, keys: &mut Vec<(i64, MessageUid)>) -> Result<(), Fault> {
-        let mut insert = tx.prepare_cached(&format!(
-            "INSERT INTO delivery(uid, route, part, run, state, {COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)"
-        ))?;
-        let mut update = tx.prepare_cached(&format!(
-            "UPDATE delivery SET (state, {COLUMNS}) = (?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-             ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) WHERE uid = ?1 AND route = ?2 AND part = ?3 AND run = ?4"
-        ))?;
+        let mut insert = tx.prepare_cached(INSERT)?;
+        let mut update = tx.prepare_cached(UPDATE)?;
         let mut slots: Vec<_> = self.slots.into_iter().collect();
         slots.sort_unstable_by_key(|(key, _)| *key);
         for (key, slot) in &slots {
@@ -273,15 +289,13 @@ fn at_place(tx: &Transaction<'_>, place: Origin) -> Result<Option<Key>, Fault> {
 }
 
 fn load(tx: &Transaction<'_>, key: Key) -> Result<Option<Delivery>, Fault> {
-    let mut statement = tx.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM delivery WHERE uid = ?1 AND route = ?2 AND part = ?3 AND run = ?4"
-    ))?;
+    let mut statement = tx.prepare_cached(LOAD)?;
     Ok(statement
         .query_row(params![key.uid.as_bytes().as_slice(), key.route, key.part, key.run], delivery)
         .optional()?)
 }
 
-/// A row of [`COLUMNS`].
+/// A row of [`columns`].
 fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let out: Option<i64> = row.get(3)?;
     let park: Option<i64> = row.get(6)?;
