@@ -184,3 +184,6 @@ fn walk(folder: &Path, depth: usize, found: &mut Stamp) -> std::io::Result<()> {
 fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
+
+#[cfg(test)]
+mod tests;

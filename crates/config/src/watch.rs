@@ -71,3 +71,6 @@ impl Watcher {
         is_news.then_some(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,7 @@ impl<'a> Check<'a> {
     pub(crate) fn steps(&mut self, errors: Vec<StepError>) {
         for error in errors {
             let text = match error.offset {
-                Some(offset) if offset > 0 => format!("{} (at byte {offset} of the expression)", error.text),
+                Some(offset) if offset > 0 => format!("{} (at character {})", error.text, offset + 1),
                 _ => error.text,
             };
             self.error(&error.place, text, error.remedy);

@@ -6,8 +6,9 @@ use barid_model::Name;
 use barid_transform::RouteTarget;
 
 use super::check::Check;
+use super::program::{from_settings, target};
 use super::shelf::{Entry, Shelf};
-use crate::document::{AckMode, Spec, full_name};
+use crate::document::{AckMode, Channel, Spec, full_name};
 use crate::problem::Problem;
 use crate::settings::FromSettings;
 use crate::snapshot::Snapshot;
@@ -15,22 +16,41 @@ use crate::snapshot::Snapshot;
 pub(super) fn unused(shelf: &Shelf, snapshot: &Snapshot, problems: &mut Vec<Problem>) {
     let mut destinations = BTreeSet::new();
     let mut targets = BTreeSet::new();
-    for route in snapshot.channels.values().flat_map(|channel| &channel.settings.routes) {
-        match &route.to {
-            RouteTarget::Destination(name) => destinations.insert(name.clone()),
-            RouteTarget::Channel(name) => targets.insert(name.clone()),
-        };
+    let mut read = BTreeSet::new();
+    for (name, channel) in written_channels(shelf) {
+        for route in &channel.routes {
+            match target(&route.to, name.namespace()) {
+                Some(RouteTarget::Destination(name)) => destinations.insert(name),
+                Some(RouteTarget::Channel(name)) => targets.insert(name),
+                None => false,
+            };
+        }
+        if channel.from.is_some() {
+            let named = from_settings(name, channel).listeners;
+            read.extend(snapshot.listeners.keys().filter(|at| named.contains(at)).cloned());
+            read.extend(
+                snapshot.listeners.keys().filter(|at| named.is_empty() && at.namespace() == name.namespace()).cloned(),
+            );
+        }
     }
     for entry in shelf.of_kind("Destination").filter(|entry| !destinations.contains(&entry.name)) {
         warn(entry, problems, "", "no route leads here", "add a route, or remove it");
     }
     for entry in shelf.of_kind("Listener") {
-        if !snapshot.channels.values().any(|channel| channel.reads(&entry.name)) {
+        if !read.contains(&entry.name) && snapshot.listeners.contains_key(&entry.name) {
             warn(entry, problems, "", "no channel reads from this listener", "add a channel, or remove it");
         }
     }
     channels(shelf, snapshot, &targets, problems);
     shared(shelf, problems);
+}
+
+/// All channels as written, those with errors included: what they mean to use is used.
+fn written_channels(shelf: &Shelf) -> impl Iterator<Item = (&Name, &Channel)> {
+    shelf.of_kind("Channel").filter_map(|entry| match entry.written.as_ref().map(|document| &document.spec) {
+        Some(Spec::Channel(channel)) => Some((&entry.name, &**channel)),
+        _ => None,
+    })
 }
 
 fn channels(shelf: &Shelf, snapshot: &Snapshot, targets: &BTreeSet<Name>, problems: &mut Vec<Problem>) {

@@ -286,7 +286,7 @@ impl Work<'_> {
 impl From<StepError> for FieldFault {
     fn from(error: StepError) -> Self {
         let text = match error.offset {
-            Some(offset) if offset > 0 => format!("{} (at byte {} of the expression)", error.text, offset + 1),
+            Some(offset) if offset > 0 => format!("{} (at character {})", error.text, offset + 1),
             _ => error.text,
         };
         Self { field: error.place, text, remedy: error.remedy }
