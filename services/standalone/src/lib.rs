@@ -8,3 +8,5 @@ pub mod engine;
 mod file;
 pub mod send;
 mod tls;
+mod trial;
+pub mod view;

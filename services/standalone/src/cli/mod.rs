@@ -5,12 +5,16 @@
 
 mod act;
 mod audit;
+mod check;
 mod completions;
 mod context;
+mod diff;
+mod documents;
 mod explain;
 mod messages;
 mod out;
 mod pause;
+mod probe;
 mod receive;
 mod replay;
 mod resend;
@@ -20,8 +24,10 @@ mod send;
 mod show;
 mod status;
 mod table;
+mod test;
 #[cfg(test)]
 mod tests;
+mod try_channel;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -59,6 +65,16 @@ struct Cli {
 enum Verb {
     /// Run the engine with the documents of a directory
     Run(run::Args),
+    /// Check the documents: every error with its place and what would be right
+    Check(check::Args),
+    /// Run the channel tests of the documents
+    Test(test::Args),
+    /// Show what each step of a channel does to a message
+    Try(try_channel::Args),
+    /// Show which channels and destinations a change of the documents touches
+    Diff(diff::Args),
+    /// Connect to a destination and say what was met, without sending a message
+    Probe(probe::Args),
     /// Send messages from files to a listener; with a rate and connections, a load test
     Send(send::Args),
     /// Receive messages as a destination would, with faults where asked for
@@ -133,6 +149,11 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
 async fn dispatch(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(args) => run::run(args, context).await,
+        Verb::Check(args) => check::run(&args, context),
+        Verb::Test(args) => test::run(&args, context),
+        Verb::Try(args) => try_channel::run(args, context).await,
+        Verb::Diff(args) => diff::run(args, context).await,
+        Verb::Probe(args) => probe::run(args, context).await,
         Verb::Send(args) => send::run(args, context).await,
         Verb::Receive(args) => receive::run(args, context).await,
         Verb::Status(args) => status::run(&args, context).await,

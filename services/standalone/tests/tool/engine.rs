@@ -253,6 +253,7 @@ impl Commands for Fake {
     }
     fn reload(&self, request: ReloadRequest) -> BoxFuture<'_, CommandResult<Reloaded>> {
         let problem = ProblemView {
+            document: "Channel default/adt".into(),
             file: "channels/adt.yaml".into(),
             line: 12,
             column: 5,

@@ -55,5 +55,5 @@ fn what_is_in_effect_for_a_channel_is_listed_with_its_source() {
     let ran = barid_on(engine.data(), &["explain", "channel", "regions/admissions"]).well();
     assert!(ran.text().contains("duplicates.window  24h    built in"), "{}", ran.text());
     assert!(engine.last().contains("kind: \"Channel\", name: regions/admissions"), "{}", engine.last());
-    assert!(barid_on(engine.data(), &["explain", "chanel", "x"]).with(2).stderr.contains("channel, destination"));
+    assert!(barid_on(engine.data(), &["explain", "chanel", "x"]).with(2).stderr.contains("say channel and its name"));
 }

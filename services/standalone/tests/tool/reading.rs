@@ -11,7 +11,6 @@ use crate::engine::{Engine, Fake, NOW, RAW, UID, admin_address};
 
 /// A status with something of everything.
 pub(crate) fn status() -> Status {
-    let pause = PauseStatus { actor: "fatima".into(), reason: "registry moves".into(), at: NOW };
     Status {
         version: "0.1.0".into(),
         pid: Some(42),
@@ -31,28 +30,7 @@ pub(crate) fn status() -> Status {
             refused: 2,
             error: None,
         }],
-        senders: vec![
-            SenderStatus {
-                facility: "default/chn".into(),
-                display_name: Some("مستشفى نواكشوط".into()),
-                verified: true,
-                connections: 1,
-                accepted: 1_000,
-                refused: 2,
-                last: Some(NOW.minus(Duration::from_secs(5))),
-                silent: None,
-            },
-            SenderStatus {
-                facility: "default/zouerat".into(),
-                display_name: None,
-                verified: true,
-                connections: 0,
-                accepted: 0,
-                refused: 0,
-                last: None,
-                silent: Some(Silence { for_seconds: 10_800, expected_every_seconds: 3_600 }),
-            },
-        ],
+        senders: senders(),
         channels: vec![ChannelStatus {
             name: Name::local("admissions"),
             revision: Revision::of(b"r"),
@@ -61,23 +39,7 @@ pub(crate) fn status() -> Status {
             accepted: 1_000,
         }],
         router: RouterStatus::default(),
-        destinations: vec![DestinationStatus {
-            name: Name::local("client-registry"),
-            kind: "mllp".into(),
-            state: DestinationState::Paused,
-            pause: Some(pause),
-            connections: 1,
-            endpoint: None,
-            waiting: 17,
-            oldest: Some(NOW.minus(Duration::from_secs(125))),
-            parked: 2,
-            held_lanes: 1,
-            quarantined: 0,
-            delivered: 900,
-            last: None,
-            error: Some("connection refused".into()),
-            retry: None,
-        }],
+        destinations: vec![destination()],
         certificates: vec![CertificateStatus {
             owner: "listener default/mllp".into(),
             subject: "CN=hie".into(),
@@ -89,6 +51,52 @@ pub(crate) fn status() -> Status {
             total_bytes: 1 << 34,
             ..StorageStatus::default()
         },
+    }
+}
+
+fn senders() -> Vec<SenderStatus> {
+    vec![
+        SenderStatus {
+            facility: "default/chn".into(),
+            display_name: Some("مستشفى نواكشوط".into()),
+            verified: true,
+            connections: 1,
+            accepted: 1_000,
+            refused: 2,
+            last: Some(NOW.minus(Duration::from_secs(5))),
+            silent: None,
+        },
+        SenderStatus {
+            facility: "default/zouerat".into(),
+            display_name: None,
+            verified: true,
+            connections: 0,
+            accepted: 0,
+            refused: 0,
+            last: None,
+            silent: Some(Silence { for_seconds: 10_800, expected_every_seconds: 3_600 }),
+        },
+    ]
+}
+
+fn destination() -> DestinationStatus {
+    let pause = PauseStatus { actor: "fatima".into(), reason: "registry moves".into(), at: NOW };
+    DestinationStatus {
+        name: Name::local("client-registry"),
+        kind: "mllp".into(),
+        state: DestinationState::Paused,
+        pause: Some(pause),
+        connections: 1,
+        endpoint: None,
+        waiting: 17,
+        oldest: Some(NOW.minus(Duration::from_secs(125))),
+        parked: 2,
+        held_lanes: 1,
+        quarantined: 0,
+        delivered: 900,
+        last: None,
+        error: Some("connection refused".into()),
+        retry: None,
     }
 }
 

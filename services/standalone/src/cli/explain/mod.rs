@@ -12,21 +12,22 @@ use barid_runtime::{Exit, Failure};
 use bytes::Bytes;
 
 use super::context::Context;
+use super::documents::From;
 use super::out::{Out, clean};
 use super::table::{Align, Table};
 use crate::file::read_message;
-
-/// Kinds whose documents can be explained, as the command line and as the documents write them.
-const KINDS: [(&str, &str); 3] = [("channel", "Channel"), ("destination", "Destination"), ("listener", "Listener")];
+use crate::view;
 
 /// Options of `explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A message file (- for standard input); or channel, destination, listener with a NAME
-    #[arg(value_name = "FILE | KIND")]
+    /// A message file (- for standard input); or `channel` and a NAME
+    #[arg(value_name = "FILE | channel")]
     what: PathBuf,
-    /// The document's name, or namespace/name
+    /// The channel's name, or namespace/name
     name: Option<String>,
+    #[command(flatten)]
+    from: From,
 }
 
 /// Explains.
@@ -36,16 +37,22 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
         context.out.flush()?;
         return Ok(Exit::Ok);
     };
-    let word = args.what.to_string_lossy().to_lowercase();
-    let Some((_, kind)) = KINDS.iter().find(|(short, _)| *short == word) else {
-        let known: Vec<&str> = KINDS.iter().map(|(short, _)| *short).collect();
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("cannot explain a {word:?}: say one of {} and a name, or a message file alone", known.join(", ")),
-        ));
+    if !args.what.as_os_str().eq_ignore_ascii_case("channel") {
+        let text = format!(
+            "cannot explain {:?}: say channel and its name, or a message file alone",
+            args.what.display().to_string()
+        );
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let document = DocumentRef { kind: "Channel".to_owned(), name: Name::read(name) };
+    let explanation = if args.from.is_given() {
+        let documents = args.from.read(context).await?;
+        view::explanation(&documents.snapshot, &document).ok_or_else(|| {
+            Failure::new(Exit::NotFound, format!("there is no good channel {}", document.name.short()))
+        })?
+    } else {
+        context.reader().await?.explain(ExplainRequest { document }).await?
     };
-    let request = ExplainRequest { document: DocumentRef { kind: (*kind).to_owned(), name: Name::read(name) } };
-    let explanation = context.reader().await?.explain(request).await?;
     print(&explanation, &mut context.out)?;
     context.out.flush()?;
     Ok(Exit::Ok)

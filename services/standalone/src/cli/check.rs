@@ -1,0 +1,63 @@
+//! `barid check`: every error in the documents, with its place and what would be right.
+
+use std::path::PathBuf;
+
+use barid_config::{Problem, Snapshot};
+use barid_runtime::{Exit, Failure};
+use serde_json::json;
+
+use super::context::Context;
+use super::documents::{compiled, count};
+use super::out::clean;
+use crate::view;
+
+/// Options of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The directory of the documents
+    #[arg(value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    /// Warnings are errors too
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Checks; [`Exit::Configuration`] where there is an error.
+pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
+    let compiled = compiled(&args.directory, None)?;
+    let good = compiled.problems.iter().all(|problem| !args.strict && !problem.is_error());
+    let out = &mut context.out;
+    if out.json() {
+        let problems: Vec<_> = compiled.problems.iter().map(view::problem).collect();
+        out.value(&json!({ "good": good, "documents": documents(&compiled.snapshot), "problems": problems }))?;
+    } else {
+        for problem in &compiled.problems {
+            out.line(clean(&problem.to_string()))?;
+        }
+        out.line(summary(&compiled.snapshot, &compiled.problems))?;
+    }
+    out.flush()?;
+    Ok(if good { Exit::Ok } else { Exit::Configuration })
+}
+
+fn documents(snapshot: &Snapshot) -> serde_json::Value {
+    json!({
+        "listeners": snapshot.listeners.len(),
+        "facilities": snapshot.facilities.len(),
+        "channels": snapshot.channels.len(),
+        "destinations": snapshot.destinations.len(),
+        "tests": snapshot.tests.len(),
+    })
+}
+
+fn summary(snapshot: &Snapshot, problems: &[Problem]) -> String {
+    let good = format!(
+        "{} listeners, {} facilities, {} channels, {} destinations, {} channel tests are good",
+        snapshot.listeners.len(),
+        snapshot.facilities.len(),
+        snapshot.channels.len(),
+        snapshot.destinations.len(),
+        snapshot.tests.len()
+    );
+    if problems.is_empty() { good } else { format!("{good}; {}", count(problems)) }
+}

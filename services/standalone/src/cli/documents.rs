@@ -1,0 +1,79 @@
+//! The documents a verb works on: of a directory, or those a running engine has.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use barid_config::{Compiled, Problem, Snapshot, compile, load_dir};
+use barid_runtime::{Exit, Failure};
+
+use super::context::Context;
+use super::out::{clean, note};
+
+/// Where documents are taken from.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct From {
+    /// The directory of the documents [default: those of the running engine]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Documents, and the directory they stand in.
+pub(super) struct Documents {
+    /// What is good of them.
+    pub(super) snapshot: Arc<Snapshot>,
+    /// Their directory; none where the engine does not say it.
+    pub(super) directory: Option<PathBuf>,
+}
+
+impl From {
+    /// Whether a directory was named.
+    pub(super) const fn is_given(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    /// Reads them. Problems of a directory go to standard error: a verb that works on one document need not fail for another.
+    pub(super) async fn read(&self, context: &Context) -> Result<Documents, Failure> {
+        if let Some(directory) = &self.dir {
+            let compiled = compiled(directory, None)?;
+            for problem in compiled.problems.iter().filter(|problem| problem.is_error()) {
+                note(&clean(&problem.to_string()));
+            }
+            return Ok(Documents { snapshot: compiled.snapshot, directory: Some(directory.clone()) });
+        }
+        running(context).await.map_err(|failure| match failure.exit {
+            Exit::Unreachable => Failure::new(
+                Exit::Unreachable,
+                format!("{}; or name a directory of documents with --dir", failure.text),
+            ),
+            _ => failure,
+        })
+    }
+}
+
+/// The documents of the running engine.
+pub(super) async fn running(context: &Context) -> Result<Documents, Failure> {
+    let commands = context.reader().await?;
+    let view = commands.snapshot().await?;
+    let text = serde_json::to_vec(&view.documents).map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+    let snapshot = Snapshot::restore(&text).map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+    let directory = commands.status().await?.snapshot.directory;
+    Ok(Documents { snapshot, directory })
+}
+
+/// Compiles the documents of a directory; what is wrong with one leaves its version of `previous` in effect.
+pub(super) fn compiled(directory: &Path, previous: Option<&Snapshot>) -> Result<Compiled, Failure> {
+    if !directory.is_dir() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            format!("{} is no directory: name the one that holds the documents", directory.display()),
+        ));
+    }
+    Ok(compile(&load_dir(directory), previous))
+}
+
+/// The line that ends a list of problems.
+pub(super) fn count(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!("{}, {}", plural(errors, "error"), plural(problems.len() - errors, "warning"))
+}
