@@ -1,0 +1,22 @@
+//! Everything CI checks, cheapest first; the tests last, so that the run ends with their summary.
+
+use anyhow::Result;
+
+use crate::run::run;
+use crate::{fuzz, layers, tidy};
+
+/// Seconds each fuzz target runs in CI.
+const FUZZ_SECONDS: &str = "60";
+
+/// Runs all checks; the first that fails ends it.
+pub(crate) fn run_ci() -> Result<()> {
+    run("cargo", &["fmt", "--all", "--check"], &[])?;
+    tidy::run()?;
+    layers::run()?;
+    run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    run("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    fuzz::fuzz(Some(FUZZ_SECONDS))?;
+    // The process tests run the program as it is shipped.
+    run("cargo", &["build", "--release", "--package", "barid-standalone"], &[])?;
+    run("cargo", &["test", "--workspace", "--no-fail-fast"], &[])
+}
