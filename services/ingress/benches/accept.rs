@@ -113,7 +113,9 @@ fn snapshot() -> (Snapshot, ParseTable) {
         accept_without_control_id: false,
     };
     let listeners = [(spec.name.clone(), Arc::new(spec))].into();
-    (Snapshot { listeners, ..Snapshot::default() }, ParseTable::new(vec![rules], vec![], vec![channel]))
+    let mut snapshot = Snapshot::default();
+    snapshot.listeners = listeners;
+    (snapshot, ParseTable::new(vec![rules], vec![], vec![channel]))
 }
 
 fn frame() -> Vec<u8> {

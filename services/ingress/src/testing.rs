@@ -281,7 +281,10 @@ impl Plan {
         let facilities = self.specs.iter().map(|spec| (spec.name.clone(), Arc::new(spec.clone()))).collect();
         let exchange =
             ExchangeSpec { application: "BARID".to_owned(), facility: "MSP".to_owned(), ..ExchangeSpec::default() };
-        let snapshot = Snapshot { exchange: Arc::new(exchange), listeners, facilities, ..Snapshot::default() };
+        let mut snapshot = Snapshot::default();
+        snapshot.exchange = Arc::new(exchange);
+        snapshot.listeners = listeners;
+        snapshot.facilities = facilities;
         let rules = self.listeners.iter().map(rules).collect();
         let table = ParseTable::new(rules, self.facilities.clone(), self.channels.clone());
         (Arc::new(snapshot), Arc::new(table))
