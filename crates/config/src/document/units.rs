@@ -109,7 +109,7 @@ impl Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, size) =
-            SIZE_UNITS.iter().find(|(_, size)| self.0 >= *size && self.0 % size == 0).unwrap_or(&("B", 1));
+            SIZE_UNITS.iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size)).unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.0 / size)
     }
 }

@@ -86,7 +86,7 @@ fn read_spec(kind: &'static str, node: &Node, faults: &mut Vec<(String, At, Faul
 /// Reads a tree again and again without what was wrong in it, until nothing is.
 fn read_all<T: DeserializeOwned>(root: &Node, under: &[Step], faults: &mut Vec<(String, At, Fault)>) -> Option<T> {
     match T::deserialize(NodeReader(root)) {
-        Ok(value) => return Some(value),
+        Ok(value) => Some(value),
         // A copy of the tree is made only where something is wrong.
         Err(fault) => read_rest(root.clone(), fault, under, faults),
     }

@@ -51,16 +51,11 @@ pub(crate) fn plain(text: &str) -> Scalar<'_> {
 /// YAML 1.1's many words for true and false, but for `true` and `false`.
 fn is_word_bool(text: &str) -> bool {
     const WORDS: [&str; 6] = ["y", "yes", "on", "n", "no", "off"];
-    let cased = |word: &str| {
-        let lower = word.eq_ignore_ascii_case(text);
-        let mut chars = text.chars();
-        let first = chars.next().is_some_and(|c| c.is_ascii_uppercase());
-        let rest: &str = chars.as_str();
-        let lower_rest = rest.bytes().all(|b| b.is_ascii_lowercase());
-        let upper = text.bytes().all(|b| b.is_ascii_uppercase());
-        lower && (upper || lower_rest || (first && lower_rest))
-    };
-    WORDS.iter().any(|word| cased(word)) || ["True", "TRUE", "False", "FALSE"].contains(&text)
+    // `no`, `No` and `NO`, but not `nO`.
+    let rest = text.get(1..).unwrap_or_default();
+    let is_cased = text.bytes().all(|b| b.is_ascii_uppercase()) || rest.bytes().all(|b| b.is_ascii_lowercase());
+    (is_cased && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)))
+        || ["True", "TRUE", "False", "FALSE"].contains(&text)
 }
 
 /// A number that every reader reads alike: `0`, `-12`, `3.5`, `1.0e+3`.
