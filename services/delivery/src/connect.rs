@@ -18,9 +18,9 @@ pub mod secret;
 mod sent;
 mod spec;
 mod status;
-mod tls;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod verdict;
 
 pub use answers::Answers;
@@ -33,7 +33,13 @@ pub use spec::{Environment, SpecError, answers, connector};
 pub use status::Status;
 pub use verdict::{Backoff, Verdict};
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
+
+/// How long written bytes may stay unacknowledged by the receiver's machine (`TCP_USER_TIMEOUT`), or its window closed,
+/// where nothing else is asked for: after a takeover no frame of the owner before may arrive later than this.
+pub const GUARD: Duration = Duration::from_secs(3);
 
 /// One destination's way to its receiver: settings, credentials and shared state of all its connections.
 pub trait Connector: Send + Sync {

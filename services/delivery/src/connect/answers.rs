@@ -9,8 +9,8 @@ use std::sync::Arc;
 use barid_expr::{AnswerFacts, ExprError, Place, Program, Scope, Type};
 use barid_model::Finding;
 
-use barid_config::document::{AnswerThen, OnReject};
 use super::{AnswerClass, Answered, Backoff, Outgoing, Sent, Verdict};
+use barid_config::document::{AnswerThen, OnReject};
 
 /// HL7 table 0357: the receiver's own trouble, not the message's.
 const INTERNAL: &str = "207";

@@ -27,9 +27,6 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const SILENT_MAX: u32 = 3;
 /// How long another endpoint than the first is kept before the first is tried again.
 pub(super) const RETURN_AFTER: Duration = Duration::from_secs(300);
-/// How long written bytes may stay unacknowledged by the receiver's machine (`TCP_USER_TIMEOUT`): a taken-over
-/// destination must not have a frame of ours arrive later than this.
-pub(super) const GUARD: Duration = Duration::from_secs(3);
 /// Quiet time before keep-alive probes, so that firewalls do not forget the connection.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 /// Time between keep-alive probes.
@@ -145,9 +142,9 @@ struct Chosen {
 }
 
 impl Dialer {
-    pub(super) fn new(endpoints: Vec<Endpoint>, tls: Option<Tls>, timeout: Duration) -> Arc<Self> {
+    pub(super) fn new(endpoints: Vec<Endpoint>, tls: Option<Tls>, timeout: Duration, guard: Duration) -> Arc<Self> {
         let state = Mutex::new(Chosen { endpoint: 0, since: Instant::now(), silent: 0 });
-        Arc::new(Self { endpoints, tls, timeout: timeout.min(CONNECT_TIMEOUT), guard: GUARD, state })
+        Arc::new(Self { endpoints, tls, timeout: timeout.min(CONNECT_TIMEOUT), guard, state })
     }
 
     /// All endpoints, in order of preference.

@@ -63,6 +63,8 @@ pub struct HttpSettings {
     pub tls: TlsClient,
     /// From the request's first byte to the answer's last.
     pub timeout: Duration,
+    /// How long written bytes may stay unacknowledged by the receiver's machine.
+    pub guard: Duration,
 }
 
 /// An HTTP destination.
@@ -99,7 +101,7 @@ impl Http {
         };
         let endpoint = Endpoint { host, port: url.port_u16().unwrap_or(port) };
         let shared = Shared {
-            dialer: Dialer::new(vec![endpoint], tls, settings.timeout),
+            dialer: Dialer::new(vec![endpoint], tls, settings.timeout, settings.guard),
             timeout: settings.timeout,
             target: url.to_string(),
             open: AtomicU64::new(0),

@@ -57,6 +57,8 @@ pub struct MllpSettings {
     pub tls: Option<TlsClient>,
     /// From the first byte written to the answer.
     pub timeout: Duration,
+    /// How long written bytes may stay unacknowledged by the receiver's machine.
+    pub guard: Duration,
     /// MLLP release.
     pub release: MllpRelease,
     /// What is waited for.
@@ -83,7 +85,7 @@ impl Mllp {
     pub fn new(settings: MllpSettings, secrets: &Arc<dyn Secrets>) -> Self {
         let tls = settings.tls.map(|tls| Tls::new(tls, &[], Arc::clone(secrets)));
         let shared = Shared {
-            dialer: Dialer::new(settings.endpoints, tls, settings.timeout),
+            dialer: Dialer::new(settings.endpoints, tls, settings.timeout, settings.guard),
             timeout: settings.timeout,
             release: settings.release,
             awaits: settings.awaits,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use barid_config::DestinationSpec;
 use barid_config::settings::{Connect, FileConnect, HttpConnect, MllpConnect, TlsClient};
@@ -22,6 +23,9 @@ pub struct Environment {
     pub secrets: Arc<dyn Secrets>,
     /// What relative folders of file destinations are inside of.
     pub data: PathBuf,
+    /// `TCP_USER_TIMEOUT` of connections, usually [`super::GUARD`]; an engine that no other can take over from may
+    /// bear longer outages of a link.
+    pub guard: Duration,
 }
 
 /// A destination that no connector can be made for. `barid check` finds all of these in documents; this guards
@@ -53,9 +57,9 @@ impl SpecError {
 /// [`SpecError`] where a setting cannot be used.
 pub fn connector(spec: &DestinationSpec, environment: &Environment) -> Result<Arc<dyn Connector>, SpecError> {
     Ok(match &spec.connect {
-        Connect::Mllp(mllp) => Arc::new(Mllp::new(of_mllp(spec, mllp)?, &environment.secrets)),
+        Connect::Mllp(mllp) => Arc::new(Mllp::new(of_mllp(spec, mllp, environment)?, &environment.secrets)),
         Connect::Http(http) => {
-            let http = Http::new(of_http(spec, http)?, &environment.secrets);
+            let http = Http::new(of_http(spec, http, environment)?, &environment.secrets);
             Arc::new(http.map_err(|error| SpecError::new("http.url", error.to_string()))?)
         }
         Connect::File(file) => Arc::new(Files::new(of_file(spec, file, environment))),
@@ -69,21 +73,23 @@ pub fn answers(spec: &DestinationSpec) -> Answers {
     Answers::new(rules, spec.on_reject)
 }
 
-fn of_mllp(spec: &DestinationSpec, mllp: &MllpConnect) -> Result<MllpSettings, SpecError> {
+fn of_mllp(spec: &DestinationSpec, mllp: &MllpConnect, environment: &Environment) -> Result<MllpSettings, SpecError> {
     let read = |text: &String| {
-        let wrong = || SpecError::new("mllp.endpoints", format!("{text:?} is no host:port, such as registry.example:2575"));
+        let wrong =
+            || SpecError::new("mllp.endpoints", format!("{text:?} is no host:port, such as registry.example:2575"));
         Endpoint::read(text).ok_or_else(wrong)
     };
     Ok(MllpSettings {
         endpoints: mllp.endpoints.iter().map(read).collect::<Result<_, _>>()?,
         tls: spec.tls.clone(),
         timeout: spec.timeout,
+        guard: environment.guard,
         release: mllp.release,
         awaits: Await::First,
     })
 }
 
-fn of_http(spec: &DestinationSpec, http: &HttpConnect) -> Result<HttpSettings, SpecError> {
+fn of_http(spec: &DestinationSpec, http: &HttpConnect, environment: &Environment) -> Result<HttpSettings, SpecError> {
     let url: Uri = http.url.parse().map_err(|_| SpecError::new("http.url", "it is no URL"))?;
     let name = |field, text: &str| {
         HeaderName::try_from(text).map_err(|_| SpecError::new(field, format!("{text:?} is no name of a header")))
@@ -104,6 +110,7 @@ fn of_http(spec: &DestinationSpec, http: &HttpConnect) -> Result<HttpSettings, S
         credentials: http.credentials.clone(),
         tls: spec.tls.clone().unwrap_or(TlsClient { ca: None, certificate: None, server_name: None }),
         timeout: spec.timeout,
+        guard: environment.guard,
     })
 }
 

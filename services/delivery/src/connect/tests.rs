@@ -7,9 +7,9 @@ use barid_model::{DeliveryId, Finding, MessageUid, Payload, Timestamp};
 use bytes::Bytes;
 
 use super::secret::{FileSecrets, SecretValue, Secrets};
+use super::*;
 use barid_config::document::{AnswerThen, OnReject};
 use barid_config::settings::{Secret, SecretFile};
-use super::*;
 
 /// Patience of tests that wait for something to happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -202,9 +202,8 @@ fn a_changed_secret_is_read_anew_and_its_value_is_never_shown() {
     std::fs::write(folder.join("value"), "first\n").unwrap();
     let environment = BTreeMap::from([("TOKEN".to_owned(), "from the environment".to_owned())]);
     let secrets = FileSecrets::new(directory.path(), environment);
-    let file = |key: &str| {
-        Secret::File(SecretFile { namespace: "default".into(), secret: "token".into(), key: key.into() })
-    };
+    let file =
+        |key: &str| Secret::File(SecretFile { namespace: "default".into(), secret: "token".into(), key: key.into() });
     let value = secrets.read(&file("value")).unwrap();
     assert_eq!(value.text(), Some("first"));
     assert_eq!(format!("{value:?}"), "SecretValue(6 B)");

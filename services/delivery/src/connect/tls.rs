@@ -61,7 +61,9 @@ impl Tls {
     }
 
     fn secret(&self, at: &SecretFile) -> Result<SecretValue, TransportError> {
-        self.secrets.read(&Secret::File(at.clone())).map_err(|error| TransportError::new(TransportKind::Secret, error.to_string()))
+        self.secrets
+            .read(&Secret::File(at.clone()))
+            .map_err(|error| TransportError::new(TransportKind::Secret, error.to_string()))
     }
 
     fn build(

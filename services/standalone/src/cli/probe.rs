@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use barid_delivery::connect::secret::FileSecrets;
-use barid_delivery::connect::{Environment, Met, connector};
+use barid_delivery::connect::{Environment, GUARD, Met, connector};
 use barid_model::Name;
 use barid_runtime::{Exit, Failure, environment, time};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
     };
     let directory = documents.directory.unwrap_or_else(|| PathBuf::from("."));
     let secrets = FileSecrets::new(directory, environment::all());
-    let environment = Environment { secrets: Arc::new(secrets), data: context.data.clone() };
+    let environment = Environment { secrets: Arc::new(secrets), data: context.data.clone(), guard: GUARD };
     let connector =
         connector(spec, &environment).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
     let met = connector.probe().await;

@@ -98,7 +98,8 @@ impl Parts {
             bounds: barid_ingress::Bounds::default(),
         }));
         let secrets = Arc::new(FileSecrets::new(options.directory.clone(), environment::all()));
-        let environment = Environment { secrets, data: options.data.clone() };
+        let guard = barid_delivery::connect::GUARD;
+        let environment = Environment { secrets, data: options.data.clone(), guard };
         let ended = metrics.ended();
         let destinations = Destinations::new(process, &storage, environment, &pauses, &clock, stopped, ended);
         let destinations = Arc::new(destinations);

@@ -60,7 +60,8 @@ impl Slot {
     fn job(&self, out: &Outgoing) -> Result<Job, Finding> {
         let wrong = |text: String| Finding::error(207, "", "file.name", text);
         let text = self.settings.name.text(&Seen::of(&out.record, self.settings.name.uses_message())).map_err(wrong)?;
-        let relative = name::relative(&text).ok_or_else(|| wrong("the name expression gave an empty text".to_owned()))?;
+        let relative =
+            name::relative(&text).ok_or_else(|| wrong("the name expression gave an empty text".to_owned()))?;
         let id = out.id().to_string();
         let temporary = format!(".tmp-{id}-{}", self.number);
         let directory = self.settings.directory.clone();

@@ -29,7 +29,9 @@ fn clean(part: &str) -> String {
         // The end of a name tells what the file is, the beginning is what people sort by.
         let extension = name.rsplit_once('.').map(|(_, end)| format!(".{end}")).filter(|end| end.len() <= 16);
         let extension = extension.unwrap_or_default();
-        name.truncate(name.floor_char_boundary(NAME_MAX - extension.len()));
+        while name.len() > NAME_MAX - extension.len() {
+            name.pop();
+        }
         name.push_str(&extension);
     }
     name

@@ -164,7 +164,12 @@ impl Received {
                 break;
             }
         }
-        Ok(Self { status: head.status, retry_after: answer::retry_after(&head.headers), body: bytes.freeze(), is_whole })
+        Ok(Self {
+            status: head.status,
+            retry_after: answer::retry_after(&head.headers),
+            body: bytes.freeze(),
+            is_whole,
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
 use barid_config::settings::{HttpCredentials, Secret};
 use barid_model::Finding;
+use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};

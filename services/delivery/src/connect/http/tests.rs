@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::connect::secret::FileSecrets;
-use barid_config::settings::{Secret, SecretFile};
 use crate::connect::tests::{PATIENCE, answered, awaited, failure, message, no_secrets};
 use crate::connect::{AnswerClass, Outgoing, Sent, TransportKind};
+use barid_config::settings::{Secret, SecretFile};
 
 /// Short, so that tests of silence are.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -27,6 +27,7 @@ fn settings(address: SocketAddr) -> HttpSettings {
         credentials: None,
         tls: TlsClient { ca: None, certificate: None, server_name: None },
         timeout: TIMEOUT,
+        guard: crate::connect::GUARD,
     }
 }
 
@@ -112,9 +113,8 @@ async fn a_request_carries_path_headers_and_credentials() {
     let bearer = HttpCredentials::Bearer(Secret::Env("TOKEN".into()));
     for (credentials, expected) in [(basic, "Basic YmFyaWQ6czNjcmV0"), (bearer, "Bearer abc")] {
         let (address, player) = played(OK).await;
-        let header = |name: &'static str, source: &str| {
-            (HeaderName::from_static(name), Expression::compile(source).unwrap())
-        };
+        let header =
+            |name: &'static str, source: &str| (HeaderName::from_static(name), Expression::compile(source).unwrap());
         let headers = vec![
             header("x-event", "msg.event"),
             header("x-route", "delivery.route + '/' + string(delivery.part)"),

@@ -9,7 +9,7 @@ use crate::connect::{AnswerClass, Answered, TransportError, TransportKind};
 /// An acknowledgement that is certainly the message's.
 pub(super) enum Judged {
     /// HL7.
-    Acknowledgement(Acknowledgement),
+    Acknowledgement(Box<Acknowledgement>),
     /// A release 2 commit block.
     CommitBlock,
 }
@@ -17,13 +17,13 @@ pub(super) enum Judged {
 impl Judged {
     /// The frame as the acknowledgement of the message with this control id.
     pub(super) fn of(frame: Bytes, control_id: &Bytes) -> Result<Self, TransportError> {
-        let ack = ack::read(frame)
-            .map_err(|error| TransportError::after_write(TransportKind::Garbled, error.to_string()))?;
+        let ack =
+            ack::read(frame).map_err(|error| TransportError::after_write(TransportKind::Garbled, error.to_string()))?;
         if ack.control_id != control_id {
             let text = "the answer's MSA-2 names another message than the one sent";
             return Err(TransportError::after_write(TransportKind::Mismatch, text));
         }
-        Ok(Self::Acknowledgement(ack))
+        Ok(Self::Acknowledgement(Box::new(ack)))
     }
 
     /// Whether it speaks of safe storage only (CA, CE, CR), so that an application acknowledgement may follow.

@@ -237,7 +237,10 @@ impl Live {
                 }
                 Event::Control(control) if self.shared.release == MllpRelease::Two && !committed => {
                     if control == Control::Nack {
-                        return Err(TransportError::new(TransportKind::Busy, "the receiver could not store the message"));
+                        return Err(TransportError::new(
+                            TransportKind::Busy,
+                            "the receiver could not store the message",
+                        ));
                     }
                     if self.shared.awaits == Await::Commit {
                         return Ok(Judged::CommitBlock);

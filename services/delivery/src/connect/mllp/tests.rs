@@ -22,6 +22,7 @@ fn settings(endpoints: &[SocketAddr]) -> MllpSettings {
         endpoints: endpoints.iter().copied().map(endpoint).collect(),
         tls: None,
         timeout: TIMEOUT,
+        guard: crate::connect::GUARD,
         release: MllpRelease::One,
         awaits: Await::First,
     }

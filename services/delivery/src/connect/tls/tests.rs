@@ -77,6 +77,7 @@ fn mllps(receiver: &Receiver, directory: &Path, tls: TlsClient) -> Mllp {
         endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: receiver.address().port() }],
         tls: Some(tls),
         timeout: PATIENCE,
+        guard: crate::connect::GUARD,
         release: MllpRelease::One,
         awaits: Await::First,
     };
@@ -107,7 +108,8 @@ async fn m20_a_receiver_is_believed_only_with_the_right_name_and_authority() {
 
 #[tokio::test]
 async fn m20_a_renewed_client_certificate_is_shown_from_the_next_connection_on() {
-    let (servers, clients, strangers) = (Authority::new("servers"), Authority::new("clients"), Authority::new("others"));
+    let (servers, clients, strangers) =
+        (Authority::new("servers"), Authority::new("clients"), Authority::new("others"));
     let receiver = receiver(&servers.sign("registry"), Some(&clients)).await;
     let directory = tempfile::tempdir().unwrap();
     let show = |(certificate, key): (String, String)| {
