@@ -65,6 +65,9 @@ struct FacilityPark {
     late: Vec<Late>,
 }
 
+/// The place of a record that is being written: behind everything.
+const WRITING: u64 = u64::MAX;
+
 #[derive(Debug)]
 struct Late {
     position: u64,
@@ -113,9 +116,7 @@ impl Parking {
         match &record.lanes {
             Lanes::Barrier => self.facilities.contains_key(&record.facility),
             Lanes::None => false,
-            Lanes::Of(lanes) => {
-                lanes.iter().any(|lane| self.queues.contains_key(&Queue::Lane(*lane))) || facility()
-            }
+            Lanes::Of(lanes) => lanes.iter().any(|lane| self.queues.contains_key(&Queue::Lane(*lane))) || facility(),
         }
     }
 
@@ -145,11 +146,13 @@ impl Parking {
         })
     }
 
-    /// A message is about to be written to PARK: its lanes are closed from now on, and it counts in them.
-    pub fn reserve(&mut self, record: &OutRecord, why: Parked) {
+    /// A message is about to be written to PARK: its lanes are closed from now on, and it counts in them. `out` is its
+    /// place in OUT, which is the order that counts.
+    pub fn reserve(&mut self, record: &OutRecord, why: Parked, out: u64) {
         if why == Parked::Quarantined {
             return;
         }
+        self.note_order(record, why, out);
         for queue in queues(record) {
             let facility = &mut self.facilities;
             let park = self.queues.entry(queue).or_insert_with(|| {
@@ -165,8 +168,21 @@ impl Parking {
         }
     }
 
+    /// Notes what is parked after something that comes behind it in OUT.
+    fn note_order(&mut self, record: &OutRecord, why: Parked, out: u64) {
+        if record.lanes == Lanes::None {
+            return;
+        }
+        let facility = self.facilities.entry(Arc::clone(&record.facility)).or_default();
+        let order = order(why, out);
+        if order < facility.highest {
+            facility.late.push(Late { position: WRITING, order, lanes: record.lanes.clone() });
+        } else if why != Parked::Rerun {
+            facility.highest = out;
+        }
+    }
+
     /// A reserved record stands in PARK at this position.
-    /// `out` is its place in OUT, which is the order that counts.
     pub fn parked(&mut self, position: u64, why: Parked, out: u64, record: &OutRecord) {
         self.end = self.end.max(position);
         *self.waiting.entry(why).or_default() += 1;
@@ -190,10 +206,9 @@ impl Parking {
             if facility.first == 0 {
                 facility.first = position;
             }
-            if order(why, out) < facility.highest {
-                facility.late.push(Late { position, order: order(why, out), lanes: record.lanes.clone() });
-            } else if why != Parked::Rerun {
-                facility.highest = out;
+            let order = order(why, out);
+            if let Some(late) = facility.late.iter_mut().find(|late| late.order == order && late.position == WRITING) {
+                late.position = position;
             }
         }
         if drains {

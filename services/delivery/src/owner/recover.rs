@@ -106,7 +106,7 @@ impl Recovered {
                         ended.entry(out).or_insert(u64::MAX);
                     }
                     delivery.payload = barid_model::Payload::default();
-                    parking.reserve(&delivery, why);
+                    parking.reserve(&delivery, why, out.1);
                     parking.parked(entry.position.0, why, out.1, &delivery);
                     // Parked again, as the same or the next run: the earlier one is over.
                     let key = (delivery.uid, Arc::clone(&delivery.route), delivery.part);

@@ -102,7 +102,7 @@ impl Owner {
     /// An entry of OUT is parked.
     pub(super) fn write_park(&mut self, id: EntryId, why: Parked, findings: Vec<Finding>) {
         if let Some(record) = self.park_record(id, why, findings, None) {
-            self.parking.reserve(&record.delivery, why);
+            self.parking.reserve(&record.delivery, why, record.out.1);
             let event = ParkEvent::Parked(Box::new(record));
             self.writing.parks.push(ParkWrite { event, entry: Some(id), outcome: None, over: None });
         }
@@ -120,7 +120,7 @@ impl Owner {
 
     /// What stands in PARK is parked again for a person: run again, or set aside with its outcome.
     pub(super) fn write_again(&mut self, record: ParkRecord, over: Over, outcome: Option<OutcomeRecord>) {
-        self.parking.reserve(&record.delivery, record.why);
+        self.parking.reserve(&record.delivery, record.why, record.out.1);
         let event = ParkEvent::Parked(Box::new(record));
         self.writing.parks.push(ParkWrite { event, entry: None, outcome, over: Some(over) });
     }
