@@ -19,14 +19,14 @@ struct Queue {
 }
 
 /// The bare group commit.
-pub struct Bare {
+pub(crate) struct Bare {
     shared: Arc<(Mutex<Queue>, Condvar)>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Bare {
     /// Writes to a file of this directory.
-    pub fn open(directory: &Path) -> Self {
+    pub(crate) fn open(directory: &Path) -> Self {
         let file = File::create(directory.join("bare")).expect("a file");
         let shared: Arc<(Mutex<Queue>, Condvar)> = Arc::default();
         let of_thread = shared.clone();
@@ -62,7 +62,7 @@ fn write(file: &File, (queue, work): &(Mutex<Queue>, Condvar)) {
         file.sync_data().expect("a sync");
         offset += buffer.len() as u64;
         for (_, done) in group {
-            drop(done.send(()));
+            done.send(()).expect("a waiter");
         }
     }
 }

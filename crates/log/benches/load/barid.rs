@@ -12,13 +12,13 @@ use tokio::sync::Mutex;
 use super::load::Engine;
 
 /// The log with a writer for each task.
-pub struct Barid {
+pub(crate) struct Barid {
     writers: Vec<Mutex<Writer>>,
 }
 
 impl Barid {
     /// Opens it in this directory.
-    pub async fn open(directory: &Path, tasks: usize) -> Self {
+    pub(crate) async fn open(directory: &Path, tasks: usize) -> Self {
         let (log, _) = DiskLog::open(directory, Options::new(64, "sha256")).expect("a log");
         let log: Arc<dyn Log> = Arc::new(log);
         let mut writers = Vec::new();

@@ -24,6 +24,10 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    fn of(segment: u64, range: &Range) -> Self {
+        Self { segment, first: range.first, count: range.count, bytes: range.bytes, row: range.row }
+    }
+
     fn end(&self) -> u64 {
         self.first + u64::from(self.count)
     }
@@ -204,7 +208,7 @@ impl Index {
             kept: 1,
             ..SubjectState::default()
         });
-        let extent = Extent { segment, first: range.first, count: range.count, bytes: range.bytes, row: range.row };
+        let extent = Extent::of(segment, range);
         subject.last = subject.last.max(extent.end().saturating_sub(1));
         subject.extents.push_back(extent);
         if let Some(state) = self.segments.get_mut(&segment) {
@@ -221,16 +225,24 @@ impl Index {
         self.set_key(segment, key, record.revision, record.place, record.deleted);
     }
 
-    /// The sidecar of a sealed segment is written: its places need not be kept any more.
+    /// The sidecar of a sealed segment is written: its places need not be kept any more. If it was made anew from damaged bytes it may hold less than was
+    /// known; what it does not hold becomes a hole.
     pub(super) fn sealed(&mut self, segment: u64, summary: &Summary) {
-        if let Some(state) = self.segments.get_mut(&segment) {
-            state.index = None;
-            state.dirty = true;
+        let Some(state) = self.segments.get_mut(&segment) else { return };
+        state.index = None;
+        state.dirty = true;
+        let found: HashMap<u32, &Range> = summary.ranges.iter().map(|range| (range.id, range)).collect();
+        let (ids, lost): (Vec<u32>, Vec<u32>) = state.ids.iter().partition(|id| found.contains_key(id));
+        state.ids = ids;
+        state.live_extents = state.live_extents.saturating_sub(u32::try_from(lost.len()).unwrap_or(u32::MAX));
+        for id in lost {
+            if let Some(subject) = self.subjects.get_mut(&id) {
+                subject.extents.retain(|extent| extent.segment != segment);
+            }
         }
-        for range in &summary.ranges {
-            if let Some(extent) = self.extent(range.id, segment) {
-                *extent =
-                    Extent { segment, first: range.first, count: range.count, bytes: range.bytes, row: range.row };
+        for (id, range) in found {
+            if let Some(extent) = self.extent(id, segment) {
+                *extent = Extent::of(segment, range);
             }
         }
     }
@@ -343,7 +355,7 @@ impl Index {
         let mut state = SegmentState { generation, end: summary.end, puts: summary.puts, ..SegmentState::default() };
         for range in &summary.ranges {
             let Some(extent) = self.extent(range.id, segment) else { continue };
-            *extent = Extent { segment, first: range.first, count: range.count, bytes: range.bytes, row: range.row };
+            *extent = Extent::of(segment, range);
             state.ids.push(range.id);
             state.live_extents += 1;
             state.live_bytes += range.bytes;

@@ -82,14 +82,14 @@ impl Shared {
     }
 
     /// Reads the records of a plan into the batch; false when the batch is full. A record that is not what its row says may be the row's fault: the sidecar is
-    /// made anew then, once for each position (`repaired`), before the record counts as lost.
+    /// checked and made anew then, once a segment (`repaired`), before the record counts as lost.
     fn stretch(
         &self,
         id: u32,
         plan: &Plan,
         batch: &mut Batch,
         room: &mut usize,
-        repaired: &mut Option<Position>,
+        repaired: &mut Option<(u64, u32)>,
     ) -> Result<bool, Miss> {
         let (segment, generation, mut places, from_table) = match plan {
             Plan::Places { segment, generation, places } => (*segment, *generation, places.clone(), false),
@@ -115,8 +115,8 @@ impl Shared {
                     batch.entries.push(Entry { position, record });
                 }
                 None => {
-                    if from_table && place.len > 0 && *repaired != Some(position) {
-                        *repaired = Some(position);
+                    if from_table && place.len > 0 && *repaired != Some((segment, generation)) {
+                        *repaired = Some((segment, generation));
                         self.repair(segment, generation)?;
                         return Err(Miss::Moved);
                     }

@@ -266,6 +266,24 @@ fn a_missing_or_damaged_sidecar_is_made_anew() {
 }
 
 #[test]
+fn a_long_stretch_of_damage_is_reported_whole_and_read_over() {
+    run(async {
+        let disk = Simulated::new();
+        let (log, _) = open_on(&disk);
+        let mut written = Written::default();
+        for _ in 0..40 {
+            written.append(&log, "in.00", &[10; 200]).await;
+        }
+        drop(log);
+        let first = disk.files().into_iter().find(|(name, _)| name.ends_with(".seg")).unwrap().0;
+        let (log, _) = open_on(&disk);
+        disk.edit(&first, |bytes| bytes[1000..30_000].fill(0xAB));
+        let lost = written.check(&log).await;
+        assert!((400..1000).contains(&lost), "{lost}");
+    });
+}
+
+#[test]
 fn a_row_that_lies_while_the_log_runs_is_found_out() {
     run(async {
         let disk = Simulated::new();
