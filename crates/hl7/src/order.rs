@@ -30,15 +30,17 @@ impl Order {
         (id_of(place) == Some(id)).then_some(place)
     }
 
-    /// Keeps up with a segment that was added; `id_of` knows it already.
-    pub(crate) fn inserted(&mut self, at: usize, id_of: impl Fn(usize) -> Option<SegmentId>) {
-        let Ok(new) = u32::try_from(at) else { return };
+    /// Keeps up with a segment that was added; `id_of` knows it already. Gives its number among those of its id, from 0.
+    pub(crate) fn inserted(&mut self, at: usize, id_of: impl Fn(usize) -> Option<SegmentId>) -> usize {
+        let Ok(new) = u32::try_from(at) else { return 0 };
         for place in &mut self.places {
             *place += u32::from(*place >= new);
         }
         let rank = (id_of(at), new);
         let before = self.places.partition_point(|&place| (id_of(place as usize), place) < rank);
+        let first = self.places.partition_point(|&place| id_of(place as usize) < rank.0);
         self.places.insert(before, new);
+        before - first
     }
 
     /// Keeps up with a segment that was removed.

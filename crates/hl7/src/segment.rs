@@ -112,7 +112,9 @@ pub(crate) trait Source {
     /// The place of the `n`th segment of an id, from 1.
     fn find(&self, id: SegmentId, n: u32) -> Option<usize> {
         let mut left = n;
-        for i in 0..NEAR {
+        // The n-th is behind n others at least.
+        let near = if n as usize > NEAR { 0 } else { NEAR };
+        for i in 0..near {
             if self.id_of(i)? == id {
                 left = left.checked_sub(1)?;
                 if left == 0 {

@@ -33,12 +33,12 @@ impl Draft<'_> {
         let slot = Slot::Edited(Edited { id, line: Bytes::copy_from_slice(line), from: None });
         self.slots().insert(at, slot);
         let mut order = self.own_order();
-        if let Some(order) = &mut order {
-            order.inserted(at, |i| self.id_of(i));
-        }
+        let before = match &mut order {
+            Some(order) => order.inserted(at, |i| self.id_of(i)),
+            None => (0..at).filter(|&i| self.id_of(i) == Some(id)).count(),
+        };
         self.order = Some(order.map_or_else(OnceLock::new, OnceLock::from));
         self.size = size;
-        let before = (0..at).filter(|&i| self.id_of(i) == Some(id)).count();
         Ok(Path::of_segment(id).with_occurrence(Index::At(u32::try_from(before + 1).unwrap_or(u32::MAX))))
     }
 

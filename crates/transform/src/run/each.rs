@@ -15,35 +15,37 @@ pub(super) enum Order {
 }
 
 impl Machine<'_, '_> {
-    /// A step once for each item that is there when it begins. Items that the step itself adds are passed over, and one
-    /// that it removes is not missed: the count of items says how far the rest has moved.
+    /// A step once for each item that is there when it begins. Items that the step itself adds are passed over, and none
+    /// is missed when it removes one: how many came and went says how far the rest has moved.
     pub(super) fn each(&mut self, step: &Step, over: &Loop) -> Run {
         let all = over.over.resolve(&self.items);
         let first = self.count(&all)?;
         let outside = self.index;
-        let mut present = first;
         let mut at = 1_u32;
         for turn in 1..=first {
             let item = match over.kind {
                 ItemKind::Segment(_) => all.with_occurrence(Index::At(at)),
                 ItemKind::Repetition(..) => all.with_repetition(Index::At(at)),
             };
-            let moves = self.moves;
+            let before = self.present(&all, over.kind)?;
             self.index = i64::from(turn);
             self.items.push(item);
             let done = self.step(step);
             self.items.pop();
             done?;
-            at += 1;
-            // Segments are counted again only where one came or went; repetitions are few.
-            if self.moves != moves || matches!(over.kind, ItemKind::Repetition(..)) {
-                let now = self.count(&all)?;
-                at = at.saturating_add(now).saturating_sub(present).max(1);
-                present = now;
-            }
+            let moved = self.present(&all, over.kind)? - before;
+            at = at.saturating_add(1).saturating_add_signed(i32::try_from(moved).unwrap_or(0)).max(1);
         }
         self.index = outside;
         Ok(())
+    }
+
+    /// A number that grows and shrinks as the items do. Segments are not counted each time: what came and went is known.
+    fn present(&mut self, all: &Path, kind: ItemKind) -> Result<i64, Halt> {
+        match kind {
+            ItemKind::Segment(id) => Ok(self.moves.iter().find(|(moved, _)| *moved == id).map_or(0, |(_, sum)| *sum)),
+            ItemKind::Repetition(..) => self.count(all).map(i64::from),
+        }
     }
 
     /// How many places a path with `[*]` names; each segment looked at is paid for.

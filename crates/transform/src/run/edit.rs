@@ -1,6 +1,6 @@
 //! The verbs `set`, `copy`, `move` and `delete`, and the one way in which all verbs write.
 
-use barid_hl7::{Path, error_code};
+use barid_hl7::{Path, SegmentId, error_code};
 
 use super::each::Order;
 use super::{Machine, Run};
@@ -12,7 +12,7 @@ use barid_expr::Address;
 /// Steps of an edit besides what the line costs.
 const STEPS_AN_EDIT: u64 = 8;
 /// Segments moved for one step where one comes or goes.
-const MOVED_A_STEP: u64 = 16;
+const MOVED_A_STEP: u64 = 64;
 
 /// HL7's delete indicator.
 const NULL: &str = "\"\"";
@@ -113,8 +113,9 @@ impl Machine<'_, '_> {
         let path = what.resolve(&self.items);
         if path.is_wild() && path.field().is_none() && !step.asks_each_place && self.trace.is_none() {
             // All segments of an id at once: one pass, however many there are.
-            self.move_segments()?;
-            self.draft.delete(&path)?;
+            self.pay_for_moves()?;
+            let gone = self.draft.delete(&path)?;
+            self.moved(path.segment(), 0_i64.saturating_sub_unsigned(gone as u64));
             return Ok(());
         }
         self.places(
@@ -129,22 +130,33 @@ impl Machine<'_, '_> {
     /// Removes what one place holds.
     fn remove(&mut self, path: Path) -> Run {
         self.pay(&path, 0)?;
-        if path.field().is_none() {
-            self.move_segments()?;
+        let whole = path.field().is_none();
+        if whole {
+            self.pay_for_moves()?;
         }
         let before = self.before(&path);
-        self.draft.delete(&path)?;
+        let gone = self.draft.delete(&path)?;
+        if whole {
+            self.moved(path.segment(), 0_i64.saturating_sub_unsigned(gone as u64));
+        }
         if let (Some(before), Some(trace)) = (before, &mut self.trace) {
             trace.change(self.traced, &path, before, String::new());
         }
         Ok(())
     }
 
-    /// Takes what it costs that a segment comes or goes, and notes that one did.
-    pub(super) fn move_segments(&mut self) -> Run {
-        self.moves += 1;
+    /// Takes what it costs that segments come or go: those behind them move.
+    pub(super) fn pay_for_moves(&mut self) -> Run {
         self.budget.take(1 + self.draft.segment_count() as u64 / MOVED_A_STEP)?;
         Ok(())
+    }
+
+    /// Notes that segments came or went, for the loops around.
+    pub(super) fn moved(&mut self, id: SegmentId, by: i64) {
+        match self.moves.iter_mut().find(|(moved, _)| *moved == id) {
+            Some((_, sum)) => *sum += by,
+            None => self.moves.push((id, by)),
+        }
     }
 
     /// Takes what an edit costs: copying the segment's line and the new bytes.

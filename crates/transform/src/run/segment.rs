@@ -14,8 +14,9 @@ impl Machine<'_, '_> {
             values.push((*path, self.text.clone()));
         }
         let after = self.place_of(&add.place)?;
-        self.move_segments()?;
+        self.pay_for_moves()?;
         let new = self.draft.add_segment(add.id, after.as_ref())?;
+        self.moved(add.id, 1);
         let trace = self.trace.take();
         let written =
             values.iter().try_for_each(|(path, text)| self.write(path.with_occurrence(new.occurrence()), text));
@@ -40,7 +41,7 @@ impl Machine<'_, '_> {
         if !before {
             return Ok(Some(anchor));
         }
-        self.budget.take(self.draft.segment_count() as u64 / 16)?;
+        self.budget.take(self.draft.segment_count() as u64 / 64)?;
         Ok(self.followed_by(&anchor))
     }
 
