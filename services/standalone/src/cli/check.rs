@@ -7,7 +7,7 @@ use barid_runtime::{Exit, Failure};
 use serde_json::json;
 
 use super::context::Context;
-use super::documents::{compiled, count};
+use super::documents::{compiled, count, counted};
 use super::out::clean;
 use crate::view;
 
@@ -51,13 +51,13 @@ fn documents(snapshot: &Snapshot) -> serde_json::Value {
 }
 
 fn summary(snapshot: &Snapshot, problems: &[Problem]) -> String {
-    let good = format!(
-        "{} listeners, {} facilities, {} channels, {} destinations, {} channel tests are good",
-        snapshot.listeners.len(),
-        snapshot.facilities.len(),
-        snapshot.channels.len(),
-        snapshot.destinations.len(),
-        snapshot.tests.len()
-    );
-    if problems.is_empty() { good } else { format!("{good}; {}", count(problems)) }
+    let good = [
+        counted(snapshot.listeners.len(), "listener", "listeners"),
+        counted(snapshot.facilities.len(), "facility", "facilities"),
+        counted(snapshot.channels.len(), "channel", "channels"),
+        counted(snapshot.destinations.len(), "destination", "destinations"),
+        counted(snapshot.tests.len(), "channel test", "channel tests"),
+    ]
+    .join(", ");
+    if problems.is_empty() { format!("{good}: all good") } else { format!("{good} are good; {}", count(problems)) }
 }

@@ -74,6 +74,10 @@ pub(super) fn compiled(directory: &Path, previous: Option<&Snapshot>) -> Result<
 /// The line that ends a list of problems.
 pub(super) fn count(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    format!("{}, {}", plural(errors, "error"), plural(problems.len() - errors, "warning"))
+    format!("{}, {}", counted(errors, "error", "errors"), counted(problems.len() - errors, "warning", "warnings"))
+}
+
+/// A count with its word.
+pub(super) fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }

@@ -226,7 +226,7 @@ impl Commands for Fake {
         self.said(format!("{request:?}"), explanation)
     }
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>> {
-        self.said("snapshot".into(), SnapshotView::default())
+        self.said("snapshot".into(), SnapshotView { number: 4, documents: serde_json::json!([]) })
     }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         let messages = vec![ReplayedMessage { from: uid(), uid: Some(uid()) }];

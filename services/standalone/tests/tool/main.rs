@@ -8,6 +8,7 @@ mod binary;
 mod engine;
 
 mod acting;
+mod documents;
 mod explaining;
 mod reading;
 mod traffic;
