@@ -3,6 +3,9 @@
 //! Only the process shell owns a real clock; everything else is handed one, so that a mapping sees the received time
 //! and a simulation sees its own.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Microseconds since 1970-01-01T00:00:00Z.

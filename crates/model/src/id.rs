@@ -1,5 +1,8 @@
 //! Identities: of a message, a delivery, a revision, and the digest of bytes.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};

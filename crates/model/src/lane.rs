@@ -3,6 +3,9 @@
 //! A lane is a keyed hash, so that neither the log nor a metric can name a patient; the key is made with the log. A
 //! partition is a plain hash of the facility, the same on every machine, because the log's subjects depend on it.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::hash::Hasher;
 

@@ -1,5 +1,8 @@
 //! The name of a declared document: its namespace and its own name.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,5 +1,8 @@
 //! How a delivery ended, and what became of a message before it was routed: the closed lists of the balance (G4).
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 /// How a delivery ended. Everything that was routed and has none of these is in flight (held included).

@@ -1,3 +1,5 @@
+//! Records read back as they were written, strictly, and show no payload.
+
 use super::*;
 use crate::envelope::{Cause, FacilityRef, Format};
 use crate::lane::Lane;
@@ -70,7 +72,11 @@ fn a_record_reads_back_as_it_was_written() {
         answer: Some(Answer { code: "AE".into(), bytes: Payload::default() }),
         delivery: out,
     };
-    for event in [ParkEvent::Parked(Box::new(park)), ParkEvent::Ended(12), ParkEvent::Held { position: 7, possible_duplicate: true }] {
+    for event in [
+        ParkEvent::Parked(Box::new(park)),
+        ParkEvent::Ended(12),
+        ParkEvent::Held { position: 7, possible_duplicate: true },
+    ] {
         assert_eq!(ParkEvent::decode(event.encode()).unwrap(), event);
     }
 }
@@ -113,6 +119,173 @@ fn the_last_source_of_a_subject_covers_what_was_written_before_it_from_both_inta
     assert!(!last.covers(&at(Intake::Chained, 3, 0, 0)));
 }
 
+fn routed() -> RoutedRecord {
+    let out = delivery();
+    let piece = |part, destination: Option<Name>, outcome, place, chained| RoutedDelivery {
+        id: DeliveryId::of(out.uid, "registry", part, 0),
+        route: "registry".into(),
+        part,
+        destination,
+        out: place,
+        outcome,
+        chained,
+        findings: vec![Finding::error(207, "", "route.channel", "it is not running")],
+    };
+    RoutedRecord {
+        uid: out.uid,
+        source: out.source,
+        at: Timestamp::from_micros(1_234_567),
+        disposition: Disposition::Routed,
+        duplicate_of: None,
+        findings: vec![],
+        deliveries: vec![
+            piece(0, Some(Name::new("regions", "client-registry")), None, Some(0), None),
+            piece(1, Some(Name::local("archive")), Some(Outcome::Filtered), None, None),
+            piece(2, None, Some(Outcome::Delivered), None, Some(MessageUid::derived(out.uid, "next", 2))),
+        ],
+    }
+}
+
+fn outcome_record(outcome: Option<Outcome>) -> OutcomeRecord {
+    let out = delivery();
+    OutcomeRecord {
+        id: out.id,
+        uid: out.uid,
+        route: out.route,
+        part: 7,
+        run: 2,
+        destination: out.destination,
+        out: (Partition(63), u64::MAX),
+        park: Some(0),
+        outcome,
+        at: Timestamp::from_micros(-1),
+        attempts: 17,
+        possible_duplicate: true,
+        answer: Some(Answer { code: "AE".into(), bytes: Payload::new(Bytes::from_static(b"MSA|AE|\xff")) }),
+        findings: vec![Finding::warning(102, "PID-3[2].1", "type", "not a number")],
+        actor: Some("amina".into()),
+        reason: Some(String::new()),
+    }
+}
+
+#[test]
+fn what_became_of_a_message_reads_back_for_every_disposition() {
+    let routed = routed();
+    let duplicate_of = Some(MessageUid::from_bytes([9; 16]));
+    for disposition in [Disposition::Routed, Disposition::Duplicate, Disposition::Quarantined] {
+        for duplicate_of in [None, duplicate_of] {
+            let record = RoutedRecord { disposition, duplicate_of, ..routed.clone() };
+            assert_eq!(RoutedRecord::decode(record.encode()).unwrap(), record);
+        }
+    }
+}
+
+#[test]
+fn how_a_delivery_ended_reads_back_for_every_outcome_and_for_none() {
+    for outcome in Outcome::ALL.into_iter().map(Some).chain([None]) {
+        let record = outcome_record(outcome);
+        assert_eq!(OutcomeRecord::decode(record.encode()).unwrap(), record);
+        let bare = OutcomeRecord { park: None, answer: None, findings: vec![], actor: None, reason: None, ..record };
+        assert_eq!(OutcomeRecord::decode(bare.encode()).unwrap(), bare);
+    }
+}
+
+#[test]
+fn every_reason_for_parking_reads_back() {
+    let reasons = [Parked::Held, Parked::Rerun, Parked::Paused, Parked::Stalled, Parked::Follows, Parked::Quarantined];
+    for why in reasons {
+        let record = ParkRecord {
+            why,
+            at: Timestamp::from_millis(5),
+            out: (Partition(3), 77),
+            attempts: 4,
+            possible_duplicate: why == Parked::Held,
+            findings: vec![],
+            answer: None,
+            delivery: delivery(),
+        };
+        let event = ParkEvent::Parked(Box::new(record));
+        assert_eq!(ParkEvent::decode(event.encode()).unwrap(), event);
+    }
+}
+
+#[test]
+fn a_refusal_reads_back_with_and_without_what_could_be_known_of_it() {
+    let record = RefusedRecord {
+        at: Timestamp::from_millis(9),
+        listener: Name::local("mllp"),
+        origin: "10.0.0.1:9".into(),
+        facility: Some("default/chn".into()),
+        channel: Some(Name::new("regions", "admissions")),
+        control_id: Bytes::from_static(b"A\xe9"),
+        message_type: envelope().message_type,
+        code: "AR".into(),
+        findings: vec![Finding::error(200, "MSH-9.1", "channel", "no channel takes this type")],
+        raw: Payload::new(Bytes::from_static(b"MSH|^~")),
+    };
+    assert_eq!(RefusedRecord::decode(record.encode()).unwrap(), record);
+    let unknown = RefusedRecord {
+        facility: None,
+        channel: None,
+        control_id: Bytes::new(),
+        message_type: MessageType::default(),
+        raw: Payload::default(),
+        ..record
+    };
+    assert_eq!(RefusedRecord::decode(unknown.encode()).unwrap(), unknown);
+}
+
+#[test]
+fn a_command_reads_back_with_who_and_why() {
+    let record = CommandRecord {
+        at: Timestamp::from_millis(9),
+        actor: "amina".into(),
+        reason: "le laboratoire l'a demandé".into(),
+        verb: "replay".into(),
+        target: "channel default/admissions".into(),
+        detail: "{\"since\":\"2026-01-01\"}".into(),
+    };
+    assert_eq!(CommandRecord::decode(record.encode()).unwrap(), record);
+}
+
+#[test]
+fn an_awaited_answer_reads_back_whole_and_needs_an_outcome() {
+    for outcome in Outcome::ALL {
+        let answer = Answer { code: "AA".into(), bytes: Payload::new(Bytes::from(vec![b'x'; ANSWER_BYTES_MAX + 1])) };
+        let record = AnswerRecord { outcome, at: Timestamp::from_millis(3), answer, findings: vec![] };
+        assert_eq!(AnswerRecord::decode(record.encode()).unwrap(), record);
+    }
+    let mut wire = wire::Awaited { version: RECORD_VERSION, ..wire::Awaited::default() };
+    let error = AnswerRecord::decode(prost::Message::encode_to_vec(&wire).into()).unwrap_err();
+    assert_eq!(error.to_string(), "record lacks a valid outcome");
+    wire.outcome = 99;
+    assert!(AnswerRecord::decode(prost::Message::encode_to_vec(&wire).into()).is_err());
+}
+
+#[test]
+fn a_record_that_lacks_what_its_kind_needs_names_the_field() {
+    let text = |bytes: Vec<u8>| RoutedRecord::decode(bytes.into()).unwrap_err().to_string();
+    let mut wire = <wire::Routed as prost::Message>::decode(routed().encode()).unwrap();
+    wire.uid = Bytes::from_static(b"short");
+    assert_eq!(text(prost::Message::encode_to_vec(&wire)), "record lacks a valid uid");
+    let mut wire = <wire::Routed as prost::Message>::decode(routed().encode()).unwrap();
+    wire.disposition = 0;
+    assert_eq!(text(prost::Message::encode_to_vec(&wire)), "record lacks a valid disposition");
+    let mut wire = <wire::Routed as prost::Message>::decode(routed().encode()).unwrap();
+    wire.source = None;
+    assert_eq!(text(prost::Message::encode_to_vec(&wire)), "record lacks a valid source");
+    // Bytes of nothing have no version: another kind of record, or none, is never taken for an empty one.
+    assert!(matches!(OutcomeRecord::decode(Bytes::new()), Err(RecordError::Version(0))));
+}
+
+#[test]
+fn g7_debug_of_an_answer_or_a_refusal_shows_no_bytes_of_a_message() {
+    let canary = Payload::new(Bytes::from_static(b"CANARY-PATIENT"));
+    let answer = Answer { code: "AE".into(), bytes: canary };
+    let record = OutcomeRecord { answer: Some(answer), ..outcome_record(Some(Outcome::Rejected)) };
+    assert!(!format!("{record:?}").contains("CANARY"));
+}
+
 proptest::proptest! {
     #[test]
     fn arbitrary_bytes_are_an_error_and_never_a_panic(bytes in proptest::collection::vec(0_u8.., 0..200)) {
@@ -120,6 +293,10 @@ proptest::proptest! {
         drop(InRecord::decode(bytes.clone()));
         drop(OutRecord::decode(bytes.clone()));
         drop(OutcomeRecord::decode(bytes.clone()));
-        drop(ParkEvent::decode(bytes));
+        drop(ParkEvent::decode(bytes.clone()));
+        drop(RoutedRecord::decode(bytes.clone()));
+        drop(RefusedRecord::decode(bytes.clone()));
+        drop(AnswerRecord::decode(bytes.clone()));
+        drop(CommandRecord::decode(bytes));
     }
 }
