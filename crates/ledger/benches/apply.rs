@@ -173,7 +173,11 @@ fn run(live: bool, messages: u64) {
         bytes / messages
     )
     .unwrap();
-    let sample = sample.unwrap();
+    ask(&ledger, &sample.unwrap(), &mut out);
+}
+
+/// How long questions take on what was just filled.
+fn ask(ledger: &SqliteLedger, sample: &Envelope, out: &mut impl std::io::Write) {
     let by_key = MessageFilter {
         control_id: Some(String::from_utf8_lossy(&sample.control_id).into_owned()),
         ..MessageFilter::default()
