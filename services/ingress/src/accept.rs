@@ -54,8 +54,14 @@ pub enum Seen {
 /// What a waiting sender is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnswerForSender {
-    /// What the destination answered, passed on as it is where that can be done.
-    Passed(Payload),
+    /// What the destination answered, passed on as it is where that can be done (it is an acknowledgement); else told in
+    /// an acknowledgement of our own.
+    Passed {
+        /// The answer.
+        answer: Payload,
+        /// Whether it means that the message was delivered.
+        accepted: bool,
+    },
     /// An acknowledgement of our own: the message was delivered, or there was nothing to deliver.
     Accepted,
     /// An acknowledgement of our own: it was rejected, with findings.

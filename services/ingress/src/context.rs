@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 use crate::accept::Accept;
 use crate::connections::Connections;
 use crate::metrics::{Meters, Metrics};
+use crate::rates::{Rates, Turns};
+use crate::room::Room;
 use crate::secrets::Secrets;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
@@ -33,11 +35,11 @@ pub struct Parts {
     pub secrets: Arc<dyn Secrets>,
     /// What is counted.
     pub metrics: Metrics,
-    /// How long things may take.
+    /// How long things may take, and how much may be held.
     pub bounds: Bounds,
 }
 
-/// How long things may take that no document sets.
+/// Bounds that no document sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// From a message's last byte until it is durable; then its sender is told to try again.
@@ -54,10 +56,13 @@ pub struct Bounds {
     pub handshake: Duration,
     /// How long the connections of a removed or replaced listener may take to finish.
     pub retire: Duration,
+    /// Bytes that all connections together may hold of frames and messages not yet answered.
+    pub buffered: usize,
 }
 
 impl Default for Bounds {
-    /// 5 s, as the design has it, for what a sender waits for; the rest by experience with slow links.
+    /// 5 s, as the design has it, for what a sender waits for; room for one message of the largest size that can be
+    /// declared (256 MiB) and for ordinary traffic beside it; the rest by experience with slow links.
     fn default() -> Self {
         Self {
             durable: Duration::from_secs(5),
@@ -67,6 +72,7 @@ impl Default for Bounds {
             linger: Duration::from_secs(2),
             handshake: Duration::from_secs(10),
             retire: Duration::from_secs(30),
+            buffered: 320 * 1024 * 1024,
         }
     }
 }
@@ -76,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) rules: ArcSwap<Rules>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) room: Arc<Room>,
+    pub(crate) turns: Turns,
     /// The number in the next answer's MSH-10.
     answers: AtomicU64,
 }
@@ -88,6 +96,7 @@ pub(crate) struct Rules {
     /// Our own MSH-4.
     pub(crate) facility: String,
     pub(crate) tokens: Tokens,
+    pub(crate) rates: Rates,
 }
 
 impl Shared {
@@ -97,10 +106,18 @@ impl Shared {
             application: String::new(),
             facility: String::new(),
             tokens: Tokens::default(),
+            rates: Rates::default(),
         };
         // Microseconds as the first number: no answer of an earlier run had it, however fast that run answered.
         let first = u64::try_from(parts.clock.now().micros()).unwrap_or(0);
-        Self { parts, rules: ArcSwap::from_pointee(empty), connections: Arc::default(), answers: AtomicU64::new(first) }
+        Self {
+            room: Arc::new(Room::new(parts.bounds.buffered)),
+            turns: Turns::default(),
+            parts,
+            rules: ArcSwap::from_pointee(empty),
+            connections: Arc::default(),
+            answers: AtomicU64::new(first),
+        }
     }
 
     pub(crate) fn next_answer(&self) -> u64 {

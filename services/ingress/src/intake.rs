@@ -189,11 +189,13 @@ impl Gate {
         }
         envelope.findings.extend(tolerated);
         let channel = envelope.channel.clone();
+        let shared = &self.shared;
+        let turn = shared.rules.load().rates.turn(&shared.turns, &envelope.facility.name, arrival.read);
         let pending = Pending::settled(header, ack, is_response, arrival.read, Settled::Silent);
         let deadline = arrival.read + self.bounds().durable;
         let submitted = tokio::time::timeout_at(deadline, accept.submit(envelope, Payload::new(raw))).await;
         match submitted {
-            Ok(Ok(ticket)) => pending.durable(OnTheWay { ticket, deadline, channel, waits }),
+            Ok(Ok(ticket)) => pending.durable(OnTheWay { ticket, deadline, channel, waits }).not_before(turn),
             Ok(Err(error)) => ours(pending.header, error),
             Err(_) => ours(pending.header, AcceptError::Late),
         }

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connections::ConnectionStatus;
 use crate::context::{Gate, Parts, Phase, Rules, Shared};
+use crate::rates::Rates;
 use crate::tokens::Tokens;
 use crate::{listener, socket};
 
@@ -199,6 +200,7 @@ impl Listeners {
             application: now.snapshot.exchange.application.clone(),
             facility: now.snapshot.exchange.facility.clone(),
             tokens: read.unwrap_or_default(),
+            rates: Rates::of(&now.snapshot),
         };
         self.shared.rules.store(Arc::new(rules));
     }

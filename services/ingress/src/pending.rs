@@ -27,6 +27,10 @@ pub(crate) struct Pending {
     pub(crate) is_response: bool,
     /// When its last byte was read.
     pub(crate) read: Instant,
+    /// Bytes it came as: what its connection holds for it until it is answered.
+    pub(crate) bytes: usize,
+    /// Its sender is too fast: not answered before.
+    not_before: Option<Instant>,
     channel: Option<Name>,
     step: Step,
 }
@@ -67,13 +71,19 @@ pub(crate) enum Settled {
 impl Pending {
     /// A message that is to be answered so.
     pub(crate) fn settled(header: Header, mode: Mode, is_response: bool, read: Instant, settled: Settled) -> Self {
-        Self { header, mode, is_response, read, channel: None, step: Step::Settled(settled) }
+        let step = Step::Settled(settled);
+        Self { header, mode, is_response, read, bytes: 0, not_before: None, channel: None, step }
     }
 
     /// A message on its way into the log.
     pub(crate) fn durable(self, on_the_way: OnTheWay) -> Self {
         let OnTheWay { ticket, deadline, channel, waits } = on_the_way;
         Self { channel, step: Step::Durable { ticket, deadline, waits }, ..self }
+    }
+
+    /// The same, not answered before its sender's turn.
+    pub(crate) fn not_before(self, turn: Option<Instant>) -> Self {
+        Self { not_before: turn, ..self }
     }
 
     /// A resend whose answer is waited for again.
@@ -107,14 +117,16 @@ impl Pending {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.step {
             Step::Durable { deadline, .. } => Some(*deadline),
-            Step::Answer(_) | Step::Settled(_) => None,
+            Step::Answer(_) => None,
+            Step::Settled(_) => self.not_before,
         }
     }
 
-    /// Ready once it is settled.
+    /// Ready once it is to be answered.
     pub(crate) fn poll(&mut self, gate: &Arc<Gate>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let next = match &mut self.step {
+                Step::Settled(_) if self.not_before.is_some_and(|turn| Instant::now() < turn) => return Poll::Pending,
                 Step::Settled(_) => return Poll::Ready(()),
                 Step::Durable { ticket, deadline, waits } => match ticket.poll_unpin(cx) {
                     Poll::Ready(Ok(())) => {

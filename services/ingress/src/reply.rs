@@ -45,11 +45,10 @@ impl Replies {
                 self.own(pending, Disposition::Accepted, &[])
             }
             Settled::Answered(AnswerForSender::Rejected(findings)) => self.own(pending, Disposition::Error, findings),
-            Settled::Answered(AnswerForSender::Passed(answer)) => match passed(&pending.header, answer) {
+            Settled::Answered(AnswerForSender::Passed { answer, accepted }) => match passed(&pending.header, answer) {
                 Some(reply) => reply,
-                None => {
-                    self.own(pending, Disposition::Error, &[internal("the destination's answer cannot be passed on")])
-                }
+                None if *accepted => self.own(pending, Disposition::Accepted, &[]),
+                None => self.own(pending, Disposition::Error, &[internal("the destination rejected the message")]),
             },
             Settled::NoAnswer => {
                 let text = "the message is stored, but its destination has not answered in time";

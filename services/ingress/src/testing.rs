@@ -10,15 +10,16 @@ use std::time::Duration;
 use barid_config::Snapshot;
 use barid_config::document::{AckMode, Identify, MllpMode, OnUnknown};
 use barid_config::settings::{
-    ExchangeSpec, LimitSettings, ListenerSpec, ListenerTransport, MllpRelease, MllpSettings, Secret, SecretFile,
+    ExchangeSpec, FacilitySpec, LimitSettings, ListenerSpec, ListenerTransport, MllpRelease, MllpSettings,
+    RateSettings, Secret, SecretFile,
 };
 use barid_hl7::{Limits, ack};
 use barid_model::record::RefusedRecord;
 use barid_model::stage::{Call, Local};
 use barid_model::{Clock, Digest, Envelope, LaneHasher, MessageUid, Name, Payload, Revision, Timestamp};
 use barid_validate::{
-    AckRules, ChannelRules, ChannelState, ListenerRules, OnInvalid, OnStranger, OrderRule, Parse, ParseInput,
-    ParseTable, Proof, Verdict,
+    AckRules, ChannelRules, ChannelState, FacilityRules, Identity, ListenerRules, MshMatch, OnInvalid, OnStranger,
+    OrderRule, Parse, ParseInput, ParseTable, Proof, Verdict,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -235,8 +236,8 @@ pub(crate) struct House {
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) listeners: Vec<ListenerSpec>,
-    pub(crate) facilities: Vec<barid_validate::FacilityRules>,
-    pub(crate) specs: Vec<barid_config::settings::FacilitySpec>,
+    pub(crate) facilities: Vec<FacilityRules>,
+    pub(crate) specs: Vec<FacilitySpec>,
     pub(crate) channels: Vec<ChannelRules>,
     pub(crate) bounds: Bounds,
     pub(crate) crash: Option<(&'static [u8], u32)>,
@@ -482,4 +483,32 @@ pub(crate) fn msa(answer: &str) -> (&str, &str) {
     let msa = answer.split('\r').find(|line| line.starts_with("MSA|")).expect("an answer has MSA");
     let mut fields = msa.split('|').skip(1);
     (fields.next().unwrap_or(""), fields.next().unwrap_or(""))
+}
+
+/// The facility of [`adt`] as it is declared.
+pub(crate) fn chn(rate: Option<RateSettings>) -> FacilitySpec {
+    FacilitySpec {
+        name: Name::local("chn"),
+        display_name: "CHN".to_owned(),
+        labels: BTreeMap::new(),
+        identities: vec![],
+        speaks_for: vec![],
+        fallback_charset: "windows-1252".to_owned(),
+        time_zone: "UTC".to_owned(),
+        expect: None,
+        rate,
+    }
+}
+
+/// How it is recognised.
+pub(crate) fn chn_rules() -> FacilityRules {
+    let msh = MshMatch { sending_application: None, sending_facility: Some("CHN".to_owned()) };
+    FacilityRules {
+        name: Name::local("chn"),
+        display_name: "CHN".into(),
+        labels: BTreeMap::new(),
+        identities: vec![Identity { msh: Some(msh), ..Identity::default() }],
+        speaks_for: vec![],
+        fallback_charset: None,
+    }
 }

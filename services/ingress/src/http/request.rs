@@ -17,6 +17,7 @@ use super::response::{Body, plain, refused, reply};
 use crate::context::Gate;
 use crate::intake::Arrival;
 use crate::pending::Pending;
+use crate::room::Held;
 
 /// Media types that are taken: the registered one and the one that older products send.
 const MEDIA_TYPES: [&str; 2] = ["application/hl7-v2", "x-application/hl7-v2+er7"];
@@ -55,7 +56,8 @@ impl Conversation {
         let content_type = check_type(request.headers())?;
         let peer = self.recognise(request.headers())?;
         let traceparent = traceparent(request.headers());
-        let raw = self.body(request.into_body()).await?;
+        let mut held = self.gate.shared.room.share();
+        let raw = self.body(request.into_body(), &mut held).await?;
         let received = gate.shared.parts.clock.now();
         let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent };
         let verdict = gate.judge(std::slice::from_ref(&raw), &arrival).await.pop().flatten();
@@ -70,15 +72,15 @@ impl Conversation {
         Ok(reply(&pending, answer, content_type))
     }
 
-    /// Waits until the message is settled; the deadline of a durable write is kept here.
+    /// Waits until the message is to be answered; the deadlines on the way are kept here.
     async fn settle(&self, pending: &mut Pending) {
-        while pending.outcome().is_none() {
+        loop {
             let deadline = pending.deadline();
             let polled = std::future::poll_fn(|cx| pending.poll(&self.gate, cx));
             match deadline {
-                // Late or not, the next look at it decides.
-                Some(deadline) => tokio::time::timeout_at(deadline, polled).await.unwrap_or_default(),
-                None => polled.await,
+                None => return polled.await,
+                Some(deadline) if tokio::time::timeout_at(deadline, polled).await.is_ok() => return,
+                Some(_) => {}
             }
         }
     }
@@ -105,7 +107,7 @@ impl Conversation {
     }
 
     /// The message, within the listener's limits of size and time.
-    async fn body(&self, mut body: Incoming) -> Result<Bytes, Refused> {
+    async fn body(&self, mut body: Incoming, held: &mut Held) -> Result<Bytes, Refused> {
         let limits = self.gate.spec.load().limits.clone();
         let too_large = || {
             self.gate.meters.discarded("too_large");
@@ -132,8 +134,13 @@ impl Conversation {
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(data) = frame.into_data() else { continue };
-            if first.len() + rest.len() + data.len() > limits.message_bytes {
+            let size = first.len() + rest.len() + data.len();
+            if size > limits.message_bytes {
                 return Err(too_large());
+            }
+            if !held.fit(size) {
+                let text = "too many large messages arrive at once: send it again";
+                return Err(refused(StatusCode::SERVICE_UNAVAILABLE, text, Some((header::RETRY_AFTER, "5"))));
             }
             if first.is_empty() && rest.is_empty() {
                 first = data;

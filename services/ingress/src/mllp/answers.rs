@@ -27,6 +27,7 @@ where
                 break;
             }
             let Some(head) = self.queue.pop_front() else { break };
+            self.unanswered = self.unanswered.saturating_sub(head.bytes);
             if head.is_ours() {
                 self.refuse_rest();
             }

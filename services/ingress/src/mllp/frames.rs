@@ -98,13 +98,16 @@ where
             batch.iter().filter(|frame| frame.start >= refused_until).map(|frame| frame.raw.clone()).collect();
         let mut verdicts = gate.judge(&judged, &arrival).await.into_iter();
         for frame in batch {
+            let bytes = frame.raw.len();
             let verdict = if frame.start >= refused_until { verdicts.next().flatten() } else { None };
-            let pending = if frame.start < self.refused_until {
+            let mut pending = if frame.start < self.refused_until {
                 gate.refuse_ours(&frame.raw, arrival.read, earlier())
             } else {
                 self.seen(verdict.as_ref());
                 gate.admit(verdict, frame.raw, &arrival, frame.tolerated).await
             };
+            self.unanswered += bytes;
+            pending.bytes = bytes;
             self.enqueue(pending);
         }
     }

@@ -29,6 +29,7 @@ use crate::connections::Present;
 use crate::context::{Gate, Phase};
 use crate::pending::Pending;
 use crate::reply::Replies;
+use crate::room::Held;
 
 use self::frames::Frame;
 
@@ -36,6 +37,8 @@ use self::frames::Frame;
 const READ_MIN: usize = 4 * 1024;
 /// Largest read at once, in bytes; a connection that fills its reads gets there by doubling.
 const READ_MAX: usize = 64 * 1024;
+/// How long is waited for room that other connections hold, until it is asked for again.
+const ROOM_PAUSE: Duration = Duration::from_millis(50);
 /// Slowest a frame may arrive beyond its time limit, in bytes a second: a document over a bad link passes, a peer that
 /// sends a byte now and then does not.
 const FRAME_RATE_MIN: u64 = 2 * 1024;
@@ -52,6 +55,9 @@ pub(crate) struct Connection<S> {
     collected: usize,
     /// Messages not answered yet, in order; at most the listener's `pipeline`.
     queue: VecDeque<Pending>,
+    /// Bytes of the messages in `queue`.
+    unanswered: usize,
+    held: Held,
     batch: Vec<Frame>,
     replies: Replies,
     /// In the table of connections, from the first byte on.
@@ -70,6 +76,8 @@ pub(crate) struct Connection<S> {
     eof: bool,
     /// The last byte of a frame has been missing for long enough.
     quiet: bool,
+    /// Too many frames were unanswered, and the socket was not read.
+    full: bool,
     /// Frames that began before this byte are the last ones.
     last_until: Option<u64>,
     /// Nothing is read any more; what is queued is answered, then it ends.
@@ -130,6 +138,8 @@ where
         Self {
             replies: Replies::new(&gate.shared),
             phase: gate.phase.subscribe(),
+            full: false,
+            held: gate.shared.room.share(),
             gate,
             peer,
             stream,
@@ -138,6 +148,7 @@ where
             output: BytesMut::new(),
             collected: 0,
             queue: VecDeque::new(),
+            unanswered: 0,
             batch: Vec::new(),
             present: None,
             read: 0,
@@ -189,12 +200,17 @@ where
     }
 
     async fn wait(&mut self) -> Wake {
-        let deadline = self.deadline();
+        let has_place = !self.finishing && self.queue.len() < self.pipeline;
+        self.pause(!has_place);
+        let reads = has_place && self.held.fit(self.input.len() + self.unanswered + self.read_size);
+        let mut deadline = self.deadline();
+        if has_place && !reads {
+            deadline = deadline.min(Instant::now() + ROOM_PAUSE);
+        }
         // Moving a timer costs; one that rings too early is moved then.
         if self.timer.deadline() > deadline || self.timer.is_elapsed() {
             self.timer.as_mut().reset(deadline);
         }
-        let reads = !self.finishing && self.queue.len() < self.pipeline;
         if reads {
             self.input.reserve(self.read_size);
         }
@@ -224,6 +240,14 @@ where
         self.read_size = if bytes >= self.read_size { (self.read_size * 2).min(READ_MAX) } else { self.read_size };
     }
 
+    /// A connection that we do not read is not to blame for what it does not send.
+    fn pause(&mut self, full: bool) {
+        if std::mem::replace(&mut self.full, full) && !full {
+            self.last_read = Instant::now();
+            self.frame_since = self.frame_since.map(|(_, start)| (self.last_read, start));
+        }
+    }
+
     /// Draining: the frames read so far are the last ones, and one that has begun may end.
     fn follow_phase(&mut self) {
         if self.last_until.is_none() && *self.phase.borrow() != Phase::Open {
@@ -239,7 +263,7 @@ where
             let beyond = Duration::from_secs(self.read.saturating_sub(start) / FRAME_RATE_MIN);
             since + limits.frame + beyond
         });
-        let reading = !self.finishing;
+        let reading = !self.finishing && !self.full;
         let idle = (self.queue.is_empty() || self.frame_since.is_some()).then(|| self.last_read + limits.idle);
         let ours = [quiet, frame, idle].into_iter().flatten().filter(|_| reading).min();
         let head = self.queue.front().and_then(Pending::deadline);
@@ -249,7 +273,7 @@ where
     /// The timer has rung: what for?
     fn overdue(&mut self) -> Option<End> {
         let now = Instant::now();
-        if self.finishing || now < self.deadline() {
+        if self.finishing || self.full || now < self.deadline() {
             return None;
         }
         let limits = self.gate.spec.load().limits.clone();
@@ -285,7 +309,8 @@ where
             self.gate.meters.unwritten.inc_by(unwritten as u64);
             self.fault("answers could not be written: the peer is gone or the drain's deadline has passed");
         }
-        if end == End::Done && self.stream.shutdown().await.is_ok() && !self.eof {
+        let goodbye = tokio::time::timeout(self.gate.bounds().linger, self.stream.shutdown());
+        if end == End::Done && matches!(goodbye.await, Ok(Ok(()))) && !self.eof {
             self.linger().await;
         }
     }

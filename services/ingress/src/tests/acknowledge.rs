@@ -175,7 +175,10 @@ async fn after_delivered_the_destinations_answer_is_passed_on() {
     client.send(&framed(&adt("q"))).await;
     house.until("it is submitted", |house| house.memory.submitted().len() == 1).await;
     let answer = "MSH|^~\\&|REG|MSP|HIS|CHN|1||ACK^A01^ACK|99|P|2.5\rMSA|AA|q\rNTE|1||from afar\r";
-    house.memory.answer("q", AnswerForSender::Passed(Payload::new(Bytes::from_static(answer.as_bytes()))));
+    house.memory.answer(
+        "q",
+        AnswerForSender::Passed { answer: Payload::new(Bytes::from_static(answer.as_bytes())), accepted: true },
+    );
     assert_eq!(client.answer().await, answer);
     assert_eq!(client.ask(&adt("q")).await, answer, "a resend gets the same answer");
     assert_eq!(house.memory.control_ids(), ["q"]);
@@ -188,7 +191,9 @@ async fn after_delivered_the_answer_carries_the_senders_own_control_id_whatever_
     client.send(&framed(&adt("own"))).await;
     house.until("it is submitted", |house| house.memory.submitted().len() == 1).await;
     let answer = b"MSH|^~\\&|REG|MSP|HIS|CHN|1||ACK^A01^ACK|99|P|2.5\rMSA|AA|mapped\r";
-    house.memory.answer("own", AnswerForSender::Passed(Payload::new(Bytes::from_static(answer))));
+    house
+        .memory
+        .answer("own", AnswerForSender::Passed { answer: Payload::new(Bytes::from_static(answer)), accepted: true });
     assert_eq!(msa(&client.answer().await), ("AA", "own"));
 }
 
@@ -232,4 +237,17 @@ async fn a06_every_answer_has_a_control_id_of_its_own() {
         ids.insert(id);
     }
     assert_eq!(ids.len(), 20);
+}
+
+#[tokio::test]
+async fn after_delivered_an_answer_that_is_no_hl7_becomes_an_acknowledgement_that_says_the_same() {
+    let house = delivered().open().await;
+    let mut client = house.connect().await;
+    for (id, accepted, code) in [("ok", true, "AA"), ("no", false, "AE")] {
+        client.send(&framed(&adt(id))).await;
+        house.until("it is submitted", |house| house.memory.control_ids().iter().any(|known| known == id)).await;
+        let answer = Payload::new(Bytes::from_static(b"{\"status\": 1}"));
+        house.memory.answer(id, AnswerForSender::Passed { answer, accepted });
+        assert_eq!(msa(&client.answer().await), (code, id));
+    }
 }

@@ -160,3 +160,73 @@ async fn m19_unanswered_frames_of_a_connection_are_bounded_and_then_its_socket_i
         assert_eq!(msa(&client.answer().await), ("AA", format!("p{n}").as_str()));
     }
 }
+
+#[tokio::test]
+async fn g8_all_connections_together_hold_no_more_than_the_bound_and_go_on_when_there_is_room() {
+    let mut plan = Plan::default().listener(|spec| spec.limits.message_bytes = 8 * 1024 * 1024);
+    plan.bounds.buffered = 1024 * 1024;
+    let house = plan.open().await;
+    house.memory.hold();
+    let mut first = house.connect().await;
+    first.send(&framed(&padded("first", 900 * 1024))).await;
+    house.until("the first is submitted", |house| house.memory.submitted().len() == 1).await;
+    let large = framed(&padded("second", 900 * 1024));
+    let (reading, mut writing) = tokio::io::split(house.connect().await.stream);
+    let sending = tokio::spawn(async move {
+        writing.write_all(&large).await.unwrap();
+        writing
+    });
+    let mut small = house.connect().await;
+    small.send(&framed(&adt("small"))).await;
+    house.until("a small one has room", |house| house.memory.submitted().len() == 2).await;
+    assert_eq!(house.memory.control_ids(), ["first", "small"], "the second large one is not read to its end");
+    house.memory.release();
+    assert_eq!(msa(&first.answer().await), ("AA", "first"));
+    let mut second = crate::testing::Client::new(tokio::io::join(reading, tokio::io::sink()));
+    assert_eq!(msa(&second.answer().await), ("AA", "second"));
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn m19_a_peer_whose_frames_we_do_not_answer_is_not_taken_for_idle_or_slow() {
+    let house = Plan::default()
+        .pipeline(1)
+        .listener(|spec| {
+            spec.limits.idle = Duration::from_millis(100);
+            spec.limits.frame = Duration::from_millis(100);
+        })
+        .open()
+        .await;
+    house.memory.hold();
+    let mut client = house.connect().await;
+    let next = framed(&adt("2"));
+    client.send(&[&framed(&adt("1"))[..], &next[..60]].concat()).await;
+    house.until("it is submitted", |house| house.memory.submitted().len() == 1).await;
+    let ended = tokio::time::timeout(Duration::from_millis(400), client.next()).await;
+    assert!(ended.is_err(), "it is not closed while it waits for us: {ended:?}");
+    house.memory.release();
+    assert_eq!(msa(&client.answer().await), ("AA", "1"));
+    client.send(&next[60..]).await;
+    assert_eq!(msa(&client.answer().await), ("AA", "2"));
+}
+
+#[tokio::test]
+async fn a_facility_that_is_too_fast_waits_for_its_acknowledgements_and_loses_nothing() {
+    let mut plan = Plan::default();
+    plan.specs.push(crate::testing::chn(Some(barid_config::settings::RateSettings { per_second: 20, burst: 5 })));
+    plan.facilities.push(crate::testing::chn_rules());
+    let house = plan.open().await;
+    let mut client = house.connect().await;
+    let started = tokio::time::Instant::now();
+    for n in 0..10 {
+        assert_eq!(msa(&client.ask(&adt(&n.to_string())).await), ("AA", n.to_string().as_str()));
+    }
+    // Five at once, five more at 20 a second.
+    assert!(started.elapsed() >= Duration::from_millis(240), "{:?}", started.elapsed());
+    assert_eq!(house.memory.control_ids().len(), 10);
+    let mut other = house.connect().await;
+    let before = tokio::time::Instant::now();
+    let stranger = String::from_utf8(adt("other")).unwrap().replace("|CHN|", "|XYZ|");
+    assert_eq!(msa(&other.ask(stranger.as_bytes()).await), ("AA", "other"));
+    assert!(before.elapsed() < Duration::from_millis(500), "others are not slowed");
+}

@@ -129,7 +129,8 @@ async fn answer(log: &Arc<dyn Log>, key: Digest, since: Timestamp) -> Result<Ans
 fn for_sender(record: AnswerRecord) -> AnswerForSender {
     match record.outcome {
         Outcome::Delivered | Outcome::Rejected if !record.answer.bytes.is_empty() => {
-            AnswerForSender::Passed(record.answer.bytes)
+            let accepted = record.outcome == Outcome::Delivered;
+            AnswerForSender::Passed { answer: record.answer.bytes, accepted }
         }
         Outcome::Delivered | Outcome::Filtered | Outcome::Merged => AnswerForSender::Accepted,
         Outcome::Rejected | Outcome::Expired | Outcome::Quarantined | Outcome::Discarded => {
