@@ -11,11 +11,14 @@ use super::exchange::Installed;
 use super::listener::release;
 use super::shelf::Shelf;
 use super::{Layers, destination_settings, unchanged, with_last_good};
-use crate::document::{Destination, FileTarget, HttpAuth, HttpTarget, MllpTarget, Outbound, Period, Spec, TargetTls};
+use crate::document::{
+    AwaitAck, Backlog, Destination, FileTarget, HttpAuth, HttpTarget, MllpTarget, Outbound, Period, Retry, Spec,
+    TargetTls,
+};
 use crate::problem::Problem;
 use crate::settings::{
     AnswerSettings, CA_CRT, Connect, DestinationSpec, FileConnect, HeaderSettings, HttpConnect, HttpCredentials,
-    MllpConnect, OutboundSettings, TLS_CRT, TLS_KEY, TlsClient, defaults,
+    MllpConnect, MllpRelease, OutboundSettings, TLS_CRT, TLS_KEY, TlsClient, defaults,
 };
 use crate::snapshot::Snapshot;
 
@@ -80,14 +83,7 @@ fn destination_spec(
 }
 
 fn check_times(own: &Destination, retry: &crate::settings::RetrySettings, check: &mut Check<'_>) {
-    if let Some(timeout) = own.timeout {
-        check.range("timeout", timeout, Period::millis(100)..=Period::seconds(600));
-    }
-    if let Some(own) = &own.retry {
-        let (low, high) = (Period::millis(10), Period::seconds(3_600));
-        own.initial.map(|initial| check.range("retry.initial", initial, low..=high));
-        own.max.map(|max| check.range("retry.max", max, low..=high));
-    }
+    check_ranges("", own.timeout, own.retry.as_ref(), own.backlog.as_ref(), check);
     if retry.initial > retry.max {
         check.error(
             "retry",
@@ -95,8 +91,28 @@ fn check_times(own: &Destination, retry: &crate::settings::RetrySettings, check:
             "make retry.max at least as long as retry.initial",
         );
     }
-    if own.backlog.as_ref().and_then(|backlog| backlog.messages) == Some(0) {
-        check.error("backlog.messages", "no message could ever wait", "write 1 or more");
+}
+
+/// The ranges of what a destination, or the Exchange for all of them, may say.
+pub(super) fn check_ranges(
+    at: &str,
+    timeout: Option<Period>,
+    retry: Option<&Retry>,
+    backlog: Option<&Backlog>,
+    check: &mut Check<'_>,
+) {
+    if let Some(timeout) = timeout {
+        check.range(&format!("{at}timeout"), timeout, Period::millis(100)..=Period::seconds(600));
+    }
+    let (low, high) = (Period::millis(10), Period::seconds(3_600));
+    let pauses = [("initial", retry.and_then(|retry| retry.initial)), ("max", retry.and_then(|retry| retry.max))];
+    for (name, pause) in pauses {
+        if let Some(pause) = pause {
+            check.range(&format!("{at}retry.{name}"), pause, low..=high);
+        }
+    }
+    if backlog.and_then(|backlog| backlog.messages) == Some(0) {
+        check.error(&format!("{at}backlog.messages"), "no message could ever wait", "write 1 or more");
     }
 }
 
@@ -125,11 +141,13 @@ fn mllp_connect(mllp: &MllpTarget, check: &mut Check<'_>) -> MllpConnect {
         }
     }
     let connections = check.range("mllp.connections", mllp.connections.unwrap_or(1), 1..=CONNECTIONS_MAX);
-    MllpConnect {
-        endpoints: mllp.endpoints.clone(),
-        connections: usize::from(connections),
-        release: release("mllp.release", mllp.release, check),
+    let release = release("mllp.release", mllp.release, check);
+    let await_ack = mllp.await_ack.unwrap_or_default();
+    if await_ack == AwaitAck::Commit && release == MllpRelease::One {
+        check.error("mllp.awaitAck", "release 1 has no commit block", "write `release: 2`, or `awaitAck: first`");
     }
+    let endpoints = mllp.endpoints.clone();
+    MllpConnect { endpoints, connections: usize::from(connections), release, await_ack }
 }
 
 /// `host:port`, where the host is a name, an IPv4 address, or an IPv6 address in brackets.

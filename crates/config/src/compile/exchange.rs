@@ -39,6 +39,7 @@ pub(super) fn compile(shelf: &mut Shelf, previous: &Snapshot, problems: &mut Vec
             check.error("", format!("there is another Exchange, {other}"), "keep one: there is one per installation");
         }
         check_constants(exchange, check);
+        check_defaults(exchange, check);
         Some((entry.name.name().to_owned(), exchange.clone()))
     });
     let written = first.as_ref().and_then(|name| good.remove(name));
@@ -60,6 +61,25 @@ pub(super) fn compile(shelf: &mut Shelf, previous: &Snapshot, problems: &mut Vec
     let spec = if *previous.exchange == spec { Arc::clone(&previous.exchange) } else { Arc::new(spec) };
     let scope = Scope::new(Place::Step).with_constants(Arc::clone(&spec.constants));
     Installed { document, spec, scope }
+}
+
+/// Defaults are for what any channel or destination can share, and in the ranges that hold there.
+fn check_defaults(exchange: &Exchange, check: &mut Check<'_>) {
+    let defaults = exchange.defaults.clone().unwrap_or_default();
+    if defaults.ack.as_ref().is_some_and(|ack| ack.route.is_some()) {
+        check.error("defaults.ack.route", "routes belong to a channel", "name the route in the channel's ack.route");
+    }
+    if defaults.validate.as_ref().is_some_and(|validate| validate.profile.is_some()) {
+        let remedy = "name the profile in the channel's validate.profile";
+        check.error("defaults.validate.profile", "a profile fits some messages and not others", remedy);
+    }
+    super::destination::check_ranges(
+        "defaults.",
+        defaults.timeout,
+        defaults.retry.as_ref(),
+        defaults.backlog.as_ref(),
+        check,
+    );
 }
 
 fn check_constants(exchange: &Exchange, check: &mut Check<'_>) {

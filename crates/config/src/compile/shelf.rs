@@ -153,7 +153,8 @@ impl Shelf {
 
     /// All documents of a kind, in the order of their names.
     pub(crate) fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(move |entry| entry.kind == kind)
+        let from = DocumentKey { kind, name: Name::new("", "") };
+        self.entries.range(from..).map(|(_, entry)| entry).take_while(move |entry| entry.kind == kind)
     }
 
     /// The names of a kind's documents that do not take effect.

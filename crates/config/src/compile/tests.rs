@@ -93,6 +93,20 @@ fn patient_data_in_the_clear_is_worth_a_warning() {
 }
 
 #[test]
+fn a_country_of_documents_compiles_in_seconds() {
+    let mut text = "kind: Listener\nmetadata: {name: in}\nspec: {mllp: {port: 2575, address: 127.0.0.1}}\n".to_owned();
+    for i in 0..1_000 {
+        text.push_str(&format!(
+            "---\nkind: Facility\nmetadata: {{name: f{i}, labels: {{n: l{i}}}}}\nspec: {{identities: [{{msh: {{sendingFacility: F{i}}}}}]}}\n---\nkind: Destination\nmetadata: {{name: d{i}}}\nspec: {{file: {{directory: d{i}}}}}\n---\nkind: Channel\nmetadata: {{name: c{i}}}\nspec:\n  from: {{listeners: [{{name: in}}], facilities: {{names: [f{i}]}}}}\n  transform: [{{set: {{path: MSH-5, to: facility.displayName}}}}]\n  routes: [{{name: r, to: {{destination: d{i}}}}}]\n"
+        ));
+    }
+    let began = std::time::Instant::now();
+    let first = good(&text);
+    assert_eq!(first.snapshot.channels.len(), 1_000);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
 fn the_same_documents_give_the_same_revision_and_another_order_of_fields_too() {
     let one = good(&set(&format!("priority: 3\nduplicates: {{window: 24h}}\n{ROUTES}")));
     let other = good(&set(&format!("{ROUTES}duplicates: {{window: 1d}}\npriority: 3\ndescription: words\n")));

@@ -66,6 +66,23 @@ pub struct MllpTarget {
     /// MLLP release: 1, or 2 with its commit acknowledgements. Default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<u8>,
+    /// Which word of the receiver makes a message delivered, where it sends several (enhanced mode, release 2). Default
+    /// `first`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub await_ack: Option<AwaitAck>,
+}
+
+/// Which word of an MLLP receiver makes a message delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AwaitAck {
+    /// Its first acknowledgement: AA, or CA in enhanced mode.
+    #[default]
+    First,
+    /// Its application acknowledgement; a CA before it is let pass.
+    Application,
+    /// Its commit block alone; needs release 2.
+    Commit,
 }
 
 /// An HTTP receiver.
@@ -77,7 +94,7 @@ pub struct HttpTarget {
     /// POST or PUT. Default `POST`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Content-Type. Default `application/hl7-v2; charset=utf-8`, or the outbound charset.
+    /// Content-Type. Default `application/hl7-v2`, with the charset where `outbound` sets one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// Further headers. At most 32.

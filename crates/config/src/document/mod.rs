@@ -24,7 +24,7 @@ pub use channel::{
     OrderBy, Retention, Route, To, Validate,
 };
 pub use destination::{
-    AnswerRule, AnswerThen, Backlog, BasicAuth, Destination, DestinationState, FileTarget, Header, HttpAuth,
+    AnswerRule, AnswerThen, AwaitAck, Backlog, BasicAuth, Destination, DestinationState, FileTarget, Header, HttpAuth,
     HttpTarget, MllpTarget, OnFull, OnReject, Retry, TargetTls,
 };
 pub use exchange::{Defaults, Exchange, ProcessingId};

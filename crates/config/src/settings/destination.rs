@@ -6,7 +6,7 @@ use barid_model::Name;
 
 use super::listener::MllpRelease;
 use super::secret::{Secret, SecretFile};
-use crate::document::{AnswerThen, DestinationState, OnFull, OnReject, OnUnmappable, SegmentEnds};
+use crate::document::{AnswerThen, AwaitAck, DestinationState, OnFull, OnReject, OnUnmappable, SegmentEnds};
 use crate::expression::Expression;
 
 /// A destination as it is sent to.
@@ -88,6 +88,8 @@ pub struct MllpConnect {
     pub connections: usize,
     /// Its release of MLLP.
     pub release: MllpRelease,
+    /// Which of its words makes a message delivered.
+    pub await_ack: AwaitAck,
 }
 
 /// An HTTP receiver.

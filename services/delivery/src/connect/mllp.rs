@@ -7,7 +7,7 @@
 //! messages of one connection would make a doubled answer look right, so the second goes out on a new connection.
 //!
 //! In enhanced mode the first acknowledgement counts by default: CA says that the receiver has the message in safe
-//! storage. [`Await::Application`] waits for the application's own word. An application acknowledgement that comes
+//! storage. [`AwaitAck::Application`] waits for the application's own word. An application acknowledgement that comes
 //! after its CA was counted is let pass.
 
 mod answer;
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use barid_config::document::AwaitAck;
 use barid_config::settings::{MllpRelease, TlsClient};
 use futures_util::future::BoxFuture;
 
@@ -36,18 +37,6 @@ pub const ANSWER_MAX: usize = 1024 * 1024;
 /// Largest answer that is read for a sender that waits, in bytes: as large as a message may be.
 pub const AWAITED_ANSWER_MAX: usize = 16 * 1024 * 1024;
 
-/// Which word of the receiver makes a message delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Await {
-    /// Its first acknowledgement: AA, or CA in enhanced mode.
-    #[default]
-    First,
-    /// Its application acknowledgement: a CA before it is let pass.
-    Application,
-    /// With release 2 its commit block, without any HL7 acknowledgement.
-    Commit,
-}
-
 /// Settings of an MLLP destination.
 #[derive(Debug, Clone)]
 pub struct MllpSettings {
@@ -62,7 +51,7 @@ pub struct MllpSettings {
     /// MLLP release.
     pub release: MllpRelease,
     /// What is waited for.
-    pub awaits: Await,
+    pub awaits: AwaitAck,
 }
 
 /// An MLLP destination.
@@ -74,7 +63,7 @@ struct Shared {
     dialer: Arc<Dialer>,
     timeout: Duration,
     release: MllpRelease,
-    awaits: Await,
+    awaits: AwaitAck,
     open: AtomicU64,
     unexpected: AtomicU64,
 }

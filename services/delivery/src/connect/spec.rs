@@ -1,5 +1,8 @@
 //! From a destination's compiled document to its connector and its rules: the only place where the two meet.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::file::{FileSettings, Files};
 use super::http::{CONTENT_TYPE, Http, HttpSettings};
-use super::mllp::{Await, Mllp, MllpSettings};
+use super::mllp::{Mllp, MllpSettings};
 use super::secret::Secrets;
 use super::{Answers, Connector, Endpoint, Expression};
 
@@ -85,7 +88,7 @@ fn of_mllp(spec: &DestinationSpec, mllp: &MllpConnect, environment: &Environment
         timeout: spec.timeout,
         guard: environment.guard,
         release: mllp.release,
-        awaits: Await::First,
+        awaits: mllp.await_ack,
     })
 }
 

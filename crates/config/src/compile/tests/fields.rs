@@ -210,6 +210,10 @@ fn destinations_are_checked() {
         ("{}", "spec: none of `mllp`, `http`, `file` is there"),
         ("{mllp: {endpoints: []}}", "spec.mllp.endpoints: there is no endpoint"),
         (
+            "{mllp: {endpoints: [\"x:2575\"], awaitAck: commit}}",
+            "spec.mllp.awaitAck: release 1 has no commit block: write `release: 2`, or `awaitAck: first`",
+        ),
+        (
             "{mllp: {endpoints: [registry]}}",
             "x.yaml:3:27: error: Destination d: spec.mllp.endpoints[0]: `registry` is not a host and port",
         ),
@@ -267,6 +271,29 @@ fn code_tables_and_constants_are_checked() {
     );
     let error = the_error("kind: Exchange\nmetadata: {name: e}\nspec: {constants: {a-b: x}}\n");
     assert!(error.contains("spec.constants.a-b: `a-b` cannot be used as const.a-b"), "{error}");
+}
+
+#[test]
+fn defaults_of_the_exchange_are_checked_like_what_they_stand_for() {
+    for (defaults, wanted) in [
+        (
+            "ack: {route: r}",
+            "spec.defaults.ack.route: routes belong to a channel: name the route in the channel's ack.route",
+        ),
+        (
+            "validate: {profile: {name: p}}",
+            "spec.defaults.validate.profile: a profile fits some messages and not others",
+        ),
+        (
+            "timeout: 1h",
+            "x.yaml:3:28: error: Exchange e: spec.defaults.timeout: 1h is out of range: write 100ms to 10m",
+        ),
+        ("retry: {max: 2h}", "spec.defaults.retry.max: 2h is out of range"),
+        ("backlog: {messages: 0}", "spec.defaults.backlog.messages: no message could ever wait"),
+    ] {
+        let error = the_error(&format!("kind: Exchange\nmetadata: {{name: e}}\nspec: {{defaults: {{{defaults}}}}}\n"));
+        assert!(error.contains(wanted), "{defaults}: {error}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use barid_config::document::AwaitAck;
 use barid_config::settings::MllpRelease;
 use barid_hl7::Header;
 use barid_mllp::{Control, Decoder, Event, HEADER, Options, START, TRAILER};
@@ -17,7 +18,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{self, Judged};
-use super::{ANSWER_MAX, AWAITED_ANSWER_MAX, Await, Shared};
+use super::{ANSWER_MAX, AWAITED_ANSWER_MAX, Shared};
 use crate::connect::dial::Dialed;
 use crate::connect::{Connection, Outgoing, Sent, TransportError, TransportKind};
 
@@ -225,7 +226,7 @@ impl Live {
                     }
                     let judged = Judged::of(frame.payload, id)?;
                     self.commit_answer().await?;
-                    if judged.is_commit() && self.shared.awaits == Await::Application && judged.is_accepted() {
+                    if judged.is_commit() && self.shared.awaits == AwaitAck::Application && judged.is_accepted() {
                         continue;
                     }
                     if judged.is_commit()
@@ -242,7 +243,7 @@ impl Live {
                             "the receiver could not store the message",
                         ));
                     }
-                    if self.shared.awaits == Await::Commit {
+                    if self.shared.awaits == AwaitAck::Commit {
                         return Ok(Judged::CommitBlock);
                     }
                     committed = true;

@@ -24,7 +24,7 @@ fn settings(endpoints: &[SocketAddr]) -> MllpSettings {
         timeout: TIMEOUT,
         guard: crate::connect::GUARD,
         release: MllpRelease::One,
-        awaits: Await::First,
+        awaits: AwaitAck::First,
     }
 }
 
@@ -263,7 +263,7 @@ async fn m23_a_commit_acknowledgement_counts_and_the_applications_word_may_follo
 async fn m23_a_destination_that_awaits_the_application_lets_the_commit_pass() {
     for (code, class) in [("AA", AnswerClass::Accepted), ("AE", AnswerClass::Rejected)] {
         let (listener, address) = listener().await;
-        let settings = MllpSettings { awaits: Await::Application, ..settings(&[address]) };
+        let settings = MllpSettings { awaits: AwaitAck::Application, ..settings(&[address]) };
         let sent = sending(Mllp::new(settings, &no_secrets()).open(), message("1"));
         let mut hand = Hand::accept(&listener).await;
         hand.frame().await;
@@ -279,7 +279,7 @@ async fn m14_release_2_waits_for_the_commit_block_and_the_acknowledgement() {
     let faults = Faults { rules: vec!["status=500@id=bad".parse::<Rule>().unwrap()], ..Faults::default() };
     let options = Options { protocol: Protocol::MllpTwo, faults, ..Options::default() };
     let receiver = Receiver::start(options).await.unwrap();
-    for (awaits, code) in [(Await::First, "AA"), (Await::Commit, "commit")] {
+    for (awaits, code) in [(AwaitAck::First, "AA"), (AwaitAck::Commit, "commit")] {
         let settings = MllpSettings { release: MllpRelease::Two, awaits, ..settings(&[receiver.address()]) };
         let mllp = Mllp::new(settings, &no_secrets());
         let mut slot = mllp.open();

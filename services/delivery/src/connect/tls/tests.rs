@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use barid_config::document::AwaitAck;
 use barid_config::settings::{MllpRelease, TlsClient};
 use barid_testkit::receiver::{Options, Receiver};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -9,7 +10,7 @@ use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 
 use super::*;
-use crate::connect::mllp::{Await, Mllp, MllpSettings};
+use crate::connect::mllp::{Mllp, MllpSettings};
 use crate::connect::secret::FileSecrets;
 use crate::connect::tests::{PATIENCE, answered, failure, message};
 use crate::connect::{Connector, Endpoint, Sent};
@@ -79,7 +80,7 @@ fn mllps(receiver: &Receiver, directory: &Path, tls: TlsClient) -> Mllp {
         timeout: PATIENCE,
         guard: crate::connect::GUARD,
         release: MllpRelease::One,
-        awaits: Await::First,
+        awaits: AwaitAck::First,
     };
     let secrets: Arc<dyn Secrets> = Arc::new(FileSecrets::new(directory, BTreeMap::new()));
     Mllp::new(settings, &secrets)
