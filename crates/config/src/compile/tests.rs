@@ -97,7 +97,7 @@ fn a_country_of_documents_compiles_in_seconds() {
     let mut text = "kind: Listener\nmetadata: {name: in}\nspec: {mllp: {port: 2575, address: 127.0.0.1}}\n".to_owned();
     for i in 0..1_000 {
         text.push_str(&format!(
-            "---\nkind: Facility\nmetadata: {{name: f{i}, labels: {{n: l{i}}}}}\nspec: {{identities: [{{msh: {{sendingFacility: F{i}}}}}]}}\n---\nkind: Destination\nmetadata: {{name: d{i}}}\nspec: {{file: {{directory: d{i}}}}}\n---\nkind: Channel\nmetadata: {{name: c{i}}}\nspec:\n  from: {{listeners: [{{name: in}}], facilities: {{names: [f{i}]}}}}\n  transform: [{{set: {{path: MSH-5, to: facility.displayName}}}}]\n  routes: [{{name: r, to: {{destination: d{i}}}}}]\n"
+            "---\nkind: Facility\nmetadata: {{name: f{i}, labels: {{number: l{i}}}}}\nspec: {{identities: [{{msh: {{sendingFacility: F{i}}}}}]}}\n---\nkind: Destination\nmetadata: {{name: d{i}}}\nspec: {{file: {{directory: d{i}}}}}\n---\nkind: Channel\nmetadata: {{name: c{i}}}\nspec:\n  from: {{listeners: [{{name: in}}], facilities: {{names: [f{i}]}}}}\n  transform: [{{set: {{path: MSH-5, to: facility.displayName}}}}]\n  routes: [{{name: r, to: {{destination: d{i}}}}}]\n"
         ));
     }
     let began = std::time::Instant::now();
