@@ -1,7 +1,7 @@
 //! What the apply stage costs: six steps on an admission of 1.3 kB (aim: 15 µs), its parts, and how long the bounds take
 //! to be reached on input that is made to reach them.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// Rewrites the text at a place. Exactly one of `date`, `pad`, `case`, `replace` and `trim` says how. A place that is
-/// empty or holds the delete indicator `""` is left alone.
+/// empty or holds the delete indicator `""` is left alone. Of a value with parts (`DOE^JOHN`) `case`, `replace` and `trim`
+/// rewrite each part; `date` and `pad` want the path of one part.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Format {
-    /// Where. With `[*]`, each.
+    /// Where. A field without an index is its first repetition; with `[*]`, each.
     pub path: String,
     /// Writes a date or time in another way.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -57,7 +57,8 @@ pub struct Set {
     /// Where: `PID-3.1`, `OBX[*]-8` (each of them), `item-5`. A field without an index is its first repetition: its parts
     /// are replaced, the other repetitions stay.
     pub path: String,
-    /// The expression: text in quotes (`'MOH'`), `msg['PID-3.1']`, `value.upper()`; `null` sets the delete
+    /// The expression: text in quotes (`'MOH'`), `msg['PID-3.1']`, `value.upper()`. What it gives is text: to take parts
+    /// or repetitions along, use `copy`. `null` sets the delete
     /// indicator `""`, of a field in place of all its repetitions.
     pub to: String,
 }

@@ -1,6 +1,6 @@
 //! The verbs `set`, `copy`, `move` and `delete`, and the one way in which all verbs write.
 
-use barid_hl7::{Path, SegmentId, error_code};
+use barid_hl7::{Index, Path, SegmentId, error_code};
 
 use super::each::Order;
 use super::{Machine, Run};
@@ -184,8 +184,17 @@ impl Machine<'_, '_> {
         }
     }
 
+    /// The text as it is encoded; of a field without index all its repetitions, which `get` would not give.
     fn encoded(&self, path: &Path) -> String {
-        let raw = self.draft.get(path).map(|value| value.raw()).unwrap_or_default();
-        self.draft.charset().decode(raw).into_owned()
+        let whole = path.field().filter(|_| path.component().is_none() && path.repetition() == Index::First);
+        let value = match whole {
+            None => self.draft.get(path),
+            Some(field) => {
+                let nth = path.occurrence().number().unwrap_or(1).saturating_sub(1) as usize;
+                let mut segments = self.draft.segments().filter(|segment| segment.id() == path.segment());
+                segments.nth(nth).and_then(|segment| segment.field(field))
+            }
+        };
+        self.draft.charset().decode(value.map(|value| value.raw()).unwrap_or_default()).into_owned()
     }
 }

@@ -64,3 +64,23 @@ fn a_trace_is_bounded_and_does_not_show_itself() {
     assert!(trace.steps[0].changes.len() <= CHANGES_MAX);
     assert!(!format!("{trace:?} {:?}", trace.steps[0].changes[0]).contains("GLU"));
 }
+
+#[test]
+fn a_field_is_shown_with_all_its_repetitions_in_the_messages_own_characters() {
+    let latin = ORU.replace("|2.5.1", "|2.5.1||||||8859/1").replace("A7^^^CHN~9^^^NAT||", "A7~9|A7|");
+    let raw: Vec<u8> = latin.replace("a jeun", "\u{e0} jeun").chars().map(|c| c as u8).collect();
+    let message = Message::parse(Bytes::from(raw), &Limits::default()).unwrap().message;
+    let (envelope, facility) = (envelope(), facility());
+    let mut draft = Draft::new(&message);
+    let mut trace = Trace::default();
+    let context = Context { envelope: &envelope, facility: &facility };
+    let json = r#"[{"copy":{"from":"PID-3","to":"PID-4"}},{"format":{"path":"NTE-3","case":"upper"}}]"#;
+    compile(json).run_traced(&mut draft, context, &mut Budget::of(STEPS_A_MAPPING), &mut trace).unwrap();
+    let lines: Vec<String> = trace
+        .steps
+        .iter()
+        .flat_map(|step| &step.changes)
+        .map(|c| format!("{}: {} > {}", c.path, c.before, c.after))
+        .collect();
+    assert_eq!(lines, ["PID-4: A7 > A7~9", "NTE-3: à jeun > À JEUN"]);
+}
