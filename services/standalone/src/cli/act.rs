@@ -130,7 +130,7 @@ pub(super) async fn reload(args: Reload, context: &mut Context) -> Result<Exit, 
             out.line(format!("  {}", clean(document)))?;
         }
         for problem in &reloaded.problems {
-            out.line(format!("  {}", super::status::problem(problem)))?;
+            out.line(format!("  {}", super::say::problem(problem)))?;
         }
     }
     out.flush()?;

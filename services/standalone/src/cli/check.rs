@@ -7,8 +7,9 @@ use barid_runtime::{Exit, Failure};
 use serde_json::json;
 
 use super::context::Context;
-use super::documents::{compiled, count, counted};
+use super::documents::compiled;
 use super::out::clean;
+use super::say::{count, counted};
 use crate::view;
 
 /// Options of `check`.

@@ -7,8 +7,9 @@ use barid_runtime::{Exit, Failure};
 use serde_json::json;
 
 use super::context::Context;
-use super::documents::{compiled, count, running};
+use super::documents::{compiled, running};
 use super::out::{Out, clean, note};
+use super::say::count;
 
 /// Options of `diff`.
 #[derive(Debug, clap::Args)]

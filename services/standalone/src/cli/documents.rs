@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use barid_config::{Compiled, Problem, Snapshot, compile, load_dir};
+use barid_config::{Compiled, Snapshot, compile, load_dir};
 use barid_runtime::{Exit, Failure};
 
 use super::context::Context;
@@ -69,15 +69,4 @@ pub(super) fn compiled(directory: &Path, previous: Option<&Snapshot>) -> Result<
         ));
     }
     Ok(compile(&load_dir(directory), previous))
-}
-
-/// The line that ends a list of problems.
-pub(super) fn count(problems: &[Problem]) -> String {
-    let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    format!("{}, {}", counted(errors, "error", "errors"), counted(problems.len() - errors, "warning", "warnings"))
-}
-
-/// A count with its word.
-pub(super) fn counted(count: usize, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
 }

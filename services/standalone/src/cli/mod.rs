@@ -19,6 +19,7 @@ mod receive;
 mod replay;
 mod resend;
 mod run;
+mod say;
 mod select;
 mod send;
 mod show;

@@ -11,7 +11,7 @@ use barid_runtime::{Exit, Failure};
 use super::context::Context;
 use super::out::{self, Out, clean};
 use super::run::duration;
-use super::status::bytes;
+use super::say::bytes;
 use crate::send::{self, Options, Progress, Report, Target, TlsFiles};
 
 /// Options of `send`.

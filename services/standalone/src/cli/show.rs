@@ -5,10 +5,9 @@ use barid_runtime::{Exit, Failure, time};
 
 use super::context::Context;
 use super::explain;
-use super::messages::finding;
 use super::out::{Out, clean};
+use super::say::{bytes, finding};
 use super::select::uid;
-use super::status::bytes;
 use super::table::{Align, Table};
 
 /// Options of `show`.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use barid_model::Timestamp;
 use barid_runtime::control::protocol::{
-    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus, ProblemView,
-    SenderStatus, Status,
+    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus, SenderStatus, Status,
 };
 use barid_runtime::{Exit, Failure, time};
 
 use super::context::Context;
 use super::out::{Out, clean};
+use super::say::{age, bytes, problem, short};
 use super::table::{Align, Table};
 
 /// Certificates that expire sooner than this are a matter for today: a national authority needs weeks to issue one.
@@ -259,41 +259,4 @@ fn pause(pause: Option<&PauseStatus>) -> String {
 /// A count that is worth a look: nothing is shown for none.
 fn count(count: u64) -> String {
     if count == 0 { String::new() } else { count.to_string() }
-}
-
-/// How long ago; empty where never.
-pub(super) fn age(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map(|at| time::human(now.since(at))).unwrap_or_default()
-}
-
-/// A name without the default namespace.
-pub(super) fn short(name: &str) -> String {
-    name.strip_prefix("default/").unwrap_or(name).to_owned()
-}
-
-/// A problem of a document in one line.
-pub(super) fn problem(problem: &ProblemView) -> String {
-    let place = if problem.line > 0 { format!("{}:{}", problem.file, problem.line) } else { problem.file.clone() };
-    let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
-    let remedy = if problem.remedy.is_empty() { String::new() } else { format!(": {}", problem.remedy) };
-    clean(&format!("{place}: {}: {field}{}{remedy}", problem.severity, problem.text))
-}
-
-/// Bytes in the largest unit that leaves a whole number.
-pub(super) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes;
-    let mut rest = 0;
-    for (place, unit) in UNITS.iter().enumerate() {
-        if value < 1024 || place + 1 == UNITS.len() {
-            return if value < 10 && place > 0 {
-                format!("{value}.{} {unit}", rest * 10 / 1024)
-            } else {
-                format!("{value} {unit}")
-            };
-        }
-        rest = value % 1024;
-        value /= 1024;
-    }
-    String::new()
 }

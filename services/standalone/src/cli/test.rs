@@ -8,9 +8,9 @@ use barid_runtime::{Exit, Failure};
 use serde_json::json;
 
 use super::context::Context;
-use super::documents::{compiled, count};
+use super::documents::compiled;
 use super::out::{Out, clean, note};
-use super::status::short;
+use super::say::{count, short};
 
 /// Options of `test`.
 #[derive(Debug, clap::Args)]

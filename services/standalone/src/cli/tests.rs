@@ -1,6 +1,6 @@
 use super::command;
 use super::out::clean;
-use super::status::{bytes, short};
+use super::say::{bytes, short};
 use super::table::width;
 
 #[test]

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::documents::From;
-use super::messages::finding;
 use super::out::{Out, clean};
+use super::say::finding;
 use crate::file::read_message;
 use crate::trial::{self, End, Part, Trial};
 

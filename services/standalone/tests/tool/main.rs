@@ -11,5 +11,6 @@ mod acting;
 mod documents;
 mod explaining;
 mod reading;
+mod running;
 mod traffic;
 mod usage;

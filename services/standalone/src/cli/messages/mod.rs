@@ -9,7 +9,6 @@ use barid_runtime::control::protocol::{MessageQuery, MessageRow, PAGE_ROWS_MAX, 
 use barid_runtime::control::{CommandResult, Commands};
 use barid_runtime::{Exit, Failure};
 
-pub(super) use self::tables::finding;
 use self::tables::{parked_rows, refused_rows, rows};
 use super::context::Context;
 use super::out::{Out, note};

@@ -1,11 +1,11 @@
 //! The tables of `barid messages`; `--json` prints the same rows, one object a line.
 
-use barid_model::{Finding, Name};
+use barid_model::Name;
 use barid_runtime::control::protocol::{MessageRow, ParkedRow, RefusedRow};
 use barid_runtime::{Failure, time};
 
 use crate::cli::out::Out;
-use crate::cli::status::{bytes, short};
+use crate::cli::say::{bytes, findings, short};
 use crate::cli::table::{Align, Table};
 
 /// Accepted messages.
@@ -118,16 +118,4 @@ pub(super) fn parked_rows(rows: &[ParkedRow], out: &mut Out) -> Result<(), Failu
         ]);
     }
     if table.is_empty() { Ok(()) } else { table.print(out, "") }
-}
-
-/// Findings in one line.
-pub(in crate::cli) fn findings(findings: &[Finding]) -> String {
-    let said: Vec<String> = findings.iter().map(finding).collect();
-    said.join("; ")
-}
-
-/// A finding in words: its code, place and text.
-pub(in crate::cli) fn finding(finding: &Finding) -> String {
-    let place = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
-    format!("{} {place}{}", finding.code, finding.text)
 }
