@@ -28,8 +28,6 @@ mod tls;
 mod tokens;
 
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 
 pub use accept::{Accept, AcceptError, AnswerForSender, Seen, Ticket};

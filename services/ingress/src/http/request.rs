@@ -29,13 +29,14 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACEPARENT_BYTES: usize = 55;
 
 /// A request that is refused before its message is read.
-type Refused = Response<Body>;
+type Refused = Box<Response<Body>>;
 
 impl Conversation {
     pub(super) async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         self.enter();
         match self.message(request).await {
-            Ok(response) | Err(response) => response,
+            Ok(response) => response,
+            Err(refused) => *refused,
         }
     }
 

@@ -51,15 +51,15 @@ fn by_code(code: Option<AckCode>) -> StatusCode {
 }
 
 /// A response in words.
-pub(super) fn plain(status: StatusCode, text: &str) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, text: &str) -> Box<Response<Body>> {
     let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+    Box::new(response)
 }
 
 /// A refusal in words, with the header that tells what would be right.
-pub(super) fn refused(status: StatusCode, text: &str, more: Option<(HeaderName, &'static str)>) -> Response<Body> {
+pub(super) fn refused(status: StatusCode, text: &str, more: Option<(HeaderName, &'static str)>) -> Box<Response<Body>> {
     let mut response = plain(status, text);
     if let Some((name, value)) = more {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

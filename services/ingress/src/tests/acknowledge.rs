@@ -6,7 +6,8 @@ use barid_model::{Finding, Payload};
 use barid_validate::{AckAfter, AckRules};
 use bytes::Bytes;
 
-use crate::testing::{Plan, adt, framed, msa};
+use super::house::Plan;
+use super::wire::{adt, framed, msa};
 use crate::{AcceptError, AnswerForSender};
 
 fn with(control_id: &str, change: impl Fn(String) -> String) -> Vec<u8> {
@@ -113,9 +114,7 @@ async fn a_closed_exchange_refuses_with_207_and_keeps_the_connection() {
 
 #[tokio::test]
 async fn a_stage_that_crashes_on_a_message_is_tried_three_times_then_the_sender_keeps_it() {
-    let mut plan = Plan::default();
-    plan.crash = Some((b"|poison|", 3));
-    let house = plan.open().await;
+    let house = Plan { crash: Some((b"|poison|", 3)), ..Plan::default() }.open().await;
     let mut client = house.connect().await;
     let answer = client.ask(&adt("poison")).await;
     assert_eq!(msa(&answer), ("AE", "poison"));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::testing::{PATIENCE, Plan, adt, framed, msa};
+use super::house::Plan;
+use super::wire::{PATIENCE, adt, framed, msa};
 
 #[tokio::test]
 async fn m21_a_drain_finishes_the_messages_in_hand_and_then_closes() {

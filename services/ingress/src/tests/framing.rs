@@ -2,7 +2,8 @@
 
 use tokio::io::AsyncWriteExt;
 
-use crate::testing::{Client, House, Plan, adt, framed, msa};
+use super::house::{House, Plan};
+use super::wire::{Client, adt, framed, msa};
 
 #[tokio::test]
 async fn m01_one_frame_gets_one_answer_and_its_bytes_are_stored_unchanged() {

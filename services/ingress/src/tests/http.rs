@@ -7,15 +7,14 @@ use barid_validate::{FacilityRules, Identity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::house::{House, Plan, Safe, mllp};
+use super::wire::{PATIENCE, adt, msa};
 use crate::AcceptError;
-use crate::testing::{House, PATIENCE, Plan, Safe, adt, mllp, msa};
 
 const TYPE: &str = "Content-Type: application/hl7-v2; charset=utf-8";
 
 fn plan() -> Plan {
-    let mut plan = Plan::default();
-    plan.listeners = vec![mllp("https")];
-    plan.listener(|spec| {
+    Plan { listeners: vec![mllp("https")], ..Plan::default() }.listener(|spec| {
         spec.transport = ListenerTransport::Http(HttpSettings { paths: vec!["/hl7".to_owned()] });
     })
 }

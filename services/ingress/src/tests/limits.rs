@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use crate::testing::{Plan, adt, framed, msa};
+use super::house::Plan;
+use super::wire::{adt, framed, msa};
 
 fn padded(control_id: &str, bytes: usize) -> Vec<u8> {
     let mut message = adt(control_id);
@@ -28,7 +29,7 @@ async fn m09_a_message_at_the_limit_passes_and_one_above_is_refused_and_the_conn
         // The connection may be closed before all is sent.
         writing.write_all(&huge).await.unwrap_or_default();
     });
-    let mut client = crate::testing::Client::new(tokio::io::join(&mut reading, tokio::io::sink()));
+    let mut client = super::wire::Client::new(tokio::io::join(&mut reading, tokio::io::sink()));
     let answer = client.answer().await;
     assert_eq!(msa(&answer), ("AR", "huge"));
     assert!(answer.contains("104"), "{answer}");
@@ -80,7 +81,7 @@ async fn m10_a_peer_that_trickles_a_frame_is_closed_though_it_is_never_idle() {
             }
         }
     });
-    let mut client = crate::testing::Client::new(tokio::io::join(reading, tokio::io::sink()));
+    let mut client = super::wire::Client::new(tokio::io::join(reading, tokio::io::sink()));
     client.ends().await;
     trickle.abort();
     assert_eq!(house.metric("barid_ingress_connections_closed_total{listener=\"default/mllp\",reason=\"slow\"}"), 1.0);
@@ -182,7 +183,7 @@ async fn g8_all_connections_together_hold_no_more_than_the_bound_and_go_on_when_
     assert_eq!(house.memory.control_ids(), ["first", "small"], "the second large one is not read to its end");
     house.memory.release();
     assert_eq!(msa(&first.answer().await), ("AA", "first"));
-    let mut second = crate::testing::Client::new(tokio::io::join(reading, tokio::io::sink()));
+    let mut second = super::wire::Client::new(tokio::io::join(reading, tokio::io::sink()));
     assert_eq!(msa(&second.answer().await), ("AA", "second"));
     sending.await.unwrap();
 }
@@ -213,8 +214,8 @@ async fn m19_a_peer_whose_frames_we_do_not_answer_is_not_taken_for_idle_or_slow(
 #[tokio::test]
 async fn a_facility_that_is_too_fast_waits_for_its_acknowledgements_and_loses_nothing() {
     let mut plan = Plan::default();
-    plan.specs.push(crate::testing::chn(Some(barid_config::settings::RateSettings { per_second: 20, burst: 5 })));
-    plan.facilities.push(crate::testing::chn_rules());
+    plan.specs.push(super::house::chn(Some(barid_config::settings::RateSettings { per_second: 20, burst: 5 })));
+    plan.facilities.push(super::house::chn_rules());
     let house = plan.open().await;
     let mut client = house.connect().await;
     let started = tokio::time::Instant::now();

@@ -7,3 +7,7 @@ mod http;
 mod limits;
 mod reload;
 mod tls;
+
+mod house;
+mod memory;
+mod wire;

@@ -4,7 +4,8 @@ use barid_config::settings::ListenerTransport;
 use barid_model::Name;
 use barid_validate::ChannelState;
 
-use crate::testing::{House, Plan, Safe, adt, framed, mllp, msa};
+use super::house::{House, Plan, Safe, mllp};
+use super::wire::{adt, framed, msa};
 
 #[tokio::test]
 async fn an_unchanged_listener_keeps_its_connections_and_they_see_the_new_rules_at_once() {

@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::testing::{Client, House, PATIENCE, Plan, Safe, adt, msa};
+use super::house::{House, Plan, Safe};
+use super::wire::{Client, PATIENCE, adt, msa};
 
 /// A certificate authority of a test.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -127,7 +128,7 @@ async fn m20_tls_1_2_and_1_3_are_spoken_and_plain_bytes_are_not() {
         assert_eq!(client.stream.get_ref().1.protocol_version(), Some(spoken));
     }
     let mut plain = house.connect().await;
-    plain.send(&crate::testing::framed(&adt("plain"))).await;
+    plain.send(&super::wire::framed(&adt("plain"))).await;
     let answered = plain.next().await.is_some_and(|answer| answer.contains("MSA"));
     assert!(!answered);
     assert_eq!(house.memory.submitted().len(), 2);

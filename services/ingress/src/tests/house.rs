@@ -1,7 +1,6 @@
-//! What the tests of this crate stand on: a log in memory that does as it is told, a house with one listener, and a
-//! client that sends and reads raw bytes.
+//! Listeners over a log in memory, built as a test wants them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,25 +13,20 @@ use barid_config::settings::{
     RateSettings, Secret, SecretFile,
 };
 use barid_hl7::{Limits, ack};
-use barid_model::record::RefusedRecord;
 use barid_model::stage::{Call, Local};
-use barid_model::{Clock, Digest, Envelope, LaneHasher, MessageUid, Name, Payload, Revision, Timestamp};
+use barid_model::{Clock, LaneHasher, Name, Revision, Timestamp};
 use barid_validate::{
     AckRules, ChannelRules, ChannelState, FacilityRules, Identity, ListenerRules, MshMatch, OnInvalid, OnStranger,
     OrderRule, Parse, ParseInput, ParseTable, Proof, Verdict,
 };
-use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
 
-use crate::{Accept, AcceptError, AnswerForSender, Bounds, Listeners, Metrics, Parts, Secrets, Seen, Ticket};
-
-/// Longest that a test waits for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+use super::memory::Memory;
+use super::wire::{Client, PATIENCE};
+use crate::{Bounds, Listeners, Metrics, Parts, Secrets};
 
 /// The machine's clock.
 pub(crate) struct WallClock;
@@ -41,139 +35,6 @@ impl Clock for WallClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap())
-    }
-}
-
-/// A log in memory that does as it is told.
-#[derive(Clone, Default)]
-pub(crate) struct Memory {
-    inner: Arc<Mutex<Inner>>,
-    changed: Arc<watch::Sender<u64>>,
-}
-
-#[derive(Default)]
-struct Inner {
-    submitted: Vec<(Envelope, Payload)>,
-    durable: usize,
-    /// While set, what is submitted is not made durable.
-    held: bool,
-    tickets: Vec<oneshot::Sender<Result<(), AcceptError>>>,
-    /// Control ids that fail instead of becoming durable.
-    failing: HashMap<Vec<u8>, AcceptError>,
-    closed: Option<AcceptError>,
-    refused: Vec<RefusedRecord>,
-    seen: HashMap<(Arc<str>, Bytes), (Digest, MessageUid)>,
-    answers: HashMap<Digest, AnswerForSender>,
-}
-
-impl Memory {
-    pub(crate) fn hold(&self) {
-        self.inner.lock().held = true;
-    }
-
-    /// Makes durable what is held, and what follows.
-    pub(crate) fn release(&self) {
-        let tickets = {
-            let mut inner = self.inner.lock();
-            inner.held = false;
-            inner.durable = inner.submitted.len();
-            std::mem::take(&mut inner.tickets)
-        };
-        for ticket in tickets {
-            // A connection that ended waits no longer.
-            ticket.send(Ok(())).unwrap_or_default();
-        }
-    }
-
-    pub(crate) fn fail(&self, control_id: &str, error: AcceptError) {
-        self.inner.lock().failing.insert(control_id.into(), error);
-    }
-
-    pub(crate) fn close(&self, error: Option<AcceptError>) {
-        self.inner.lock().closed = error;
-    }
-
-    /// Answers whoever waits for this message.
-    pub(crate) fn answer(&self, control_id: &str, answer: AnswerForSender) {
-        let mut inner = self.inner.lock();
-        let asked = inner.submitted.iter().find(|(envelope, _)| envelope.control_id == control_id.as_bytes());
-        let key = self.answer_key(&asked.unwrap().0);
-        inner.answers.insert(key, answer);
-        drop(inner);
-        self.changed.send_modify(|n| *n += 1);
-    }
-
-    pub(crate) fn submitted(&self) -> Vec<(Envelope, Payload)> {
-        self.inner.lock().submitted.clone()
-    }
-
-    pub(crate) fn control_ids(&self) -> Vec<String> {
-        let ids = self.submitted().into_iter().map(|(envelope, _)| envelope.control_id);
-        ids.map(|id| String::from_utf8(id.to_vec()).unwrap()).collect()
-    }
-
-    pub(crate) fn refusals(&self) -> Vec<RefusedRecord> {
-        self.inner.lock().refused.clone()
-    }
-}
-
-impl Accept for Memory {
-    fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
-        let mut inner = self.inner.lock();
-        if let Some(error) = inner.failing.remove(&envelope.control_id[..]) {
-            return Box::pin(async move { Ok(Box::pin(async move { Err(error) }) as Ticket) });
-        }
-        let name = (Arc::clone(&envelope.facility.name), envelope.control_id.clone());
-        inner.seen.insert(name, (envelope.digest, envelope.uid));
-        inner.submitted.push((envelope, raw));
-        let ticket: Ticket = if inner.held {
-            let (sender, receiver) = oneshot::channel();
-            inner.tickets.push(sender);
-            Box::pin(async move { receiver.await.unwrap_or(Err(AcceptError::ShuttingDown)) })
-        } else {
-            inner.durable += 1;
-            Box::pin(std::future::ready(Ok(())))
-        };
-        drop(inner);
-        self.changed.send_modify(|n| *n += 1);
-        Box::pin(async move { Ok(ticket) })
-    }
-
-    fn refused(&self, record: RefusedRecord) {
-        self.inner.lock().refused.push(record);
-    }
-
-    fn answer_key(&self, envelope: &Envelope) -> Digest {
-        Digest::of(&[&envelope.control_id[..], envelope.digest.as_bytes()].concat())
-    }
-
-    fn wait_answer(&self, key: Digest, timeout: Duration) -> BoxFuture<'static, Option<AnswerForSender>> {
-        let mut changed = self.changed.subscribe();
-        let inner = Arc::clone(&self.inner);
-        Box::pin(async move {
-            let wait = async {
-                loop {
-                    let answer = inner.lock().answers.get(&key).cloned();
-                    if answer.is_some() || changed.changed().await.is_err() {
-                        return answer;
-                    }
-                }
-            };
-            tokio::time::timeout(timeout, wait).await.unwrap_or_default()
-        })
-    }
-
-    fn admission(&self, _: Option<&Name>) -> Result<(), AcceptError> {
-        self.inner.lock().closed.clone().map_or(Ok(()), Err)
-    }
-
-    fn seen(&self, envelope: &Envelope) -> Seen {
-        let name = (Arc::clone(&envelope.facility.name), envelope.control_id.clone());
-        match self.inner.lock().seen.get(&name) {
-            Some((digest, uid)) if *digest == envelope.digest => Seen::Same(*uid),
-            Some(_) => Seen::OtherBytes,
-            None => Seen::No,
-        }
     }
 }
 
@@ -413,76 +274,6 @@ pub(crate) fn channel(name: &str) -> ChannelRules {
         ack: AckRules::default(),
         accept_without_control_id: false,
     }
-}
-
-/// An admission with this control id.
-pub(crate) fn adt(control_id: &str) -> Vec<u8> {
-    let msh = format!("MSH|^~\\&|HIS|CHN|BARID|MSP|20261122100000||ADT^A01^ADT_A01|{control_id}|P|2.5");
-    format!("{msh}\rEVN||20261122100000\rPID|1||A7^^^CHN||Ould^Mohamed\rPV1|1|I\r").into_bytes()
-}
-
-/// A frame.
-pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
-    [&[0x0B], payload, &[0x1C, 0x0D]].concat()
-}
-
-/// A peer that sends and reads raw bytes.
-pub(crate) struct Client<S> {
-    pub(crate) stream: S,
-    read: BytesMut,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream, read: BytesMut::new() }
-    }
-
-    pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).await.unwrap();
-        self.stream.flush().await.unwrap();
-    }
-
-    /// Sends one message and reads its answer.
-    pub(crate) async fn ask(&mut self, payload: &[u8]) -> String {
-        self.send(&framed(payload)).await;
-        self.answer().await
-    }
-
-    /// The next frame's payload.
-    pub(crate) async fn answer(&mut self) -> String {
-        match self.next().await {
-            Some(answer) => answer,
-            None => panic!("the connection ended before an answer"),
-        }
-    }
-
-    /// The next frame's payload; none where the connection ended.
-    pub(crate) async fn next(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.read.iter().position(|b| *b == 0x1C).filter(|end| self.read.len() > end + 1) {
-                let frame = self.read.split_to(end + 2);
-                assert_eq!((frame[0], frame[end + 1]), (0x0B, 0x0D), "frames are written whole");
-                return Some(String::from_utf8(frame[1..end].to_vec()).unwrap());
-            }
-            let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
-            match read.expect("an answer within the test's patience") {
-                Ok(0) | Err(_) => return None,
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// That the connection ends without another answer.
-    pub(crate) async fn ends(&mut self) {
-        assert_eq!(self.next().await, None, "nothing more is answered");
-    }
-}
-
-/// MSA-1 and MSA-2 of an answer.
-pub(crate) fn msa(answer: &str) -> (&str, &str) {
-    let msa = answer.split('\r').find(|line| line.starts_with("MSA|")).expect("an answer has MSA");
-    let mut fields = msa.split('|').skip(1);
-    (fields.next().unwrap_or(""), fields.next().unwrap_or(""))
 }
 
 /// The facility of [`adt`] as it is declared.
