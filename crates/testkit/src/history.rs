@@ -90,6 +90,21 @@ pub struct History {
 }
 
 impl History {
+    /// Records a message as the sender of this crate saw it end; none of its bytes are expected in particular.
+    pub fn sent(&mut self, done: &crate::sender::Done, facility: &str, lanes: Vec<String>, destinations: &[&str]) {
+        let micros = |at: std::time::Duration| u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        self.sent.push(SentMessage {
+            key: Key::new(facility, String::from_utf8_lossy(&done.control_id)),
+            lanes,
+            connection: done.connection as u64,
+            sequence: done.sequence,
+            sent: micros(done.sent),
+            acknowledged: done.answered.filter(|_| done.is_accepted).map(micros),
+            destinations: destinations.iter().map(|&name| name.to_owned()).collect(),
+            expected: None,
+        });
+    }
+
     /// Records an arrival as a receiver of this crate saw it.
     pub fn arrived(&mut self, destination: &str, received: &crate::receiver::Received) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

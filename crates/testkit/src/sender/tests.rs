@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::generate::Generator;
-use crate::history::{History, Key, SentMessage};
+use crate::history::History;
 use crate::receiver::{Act, Faults, Options, Protocol, Receiver, Rule, Which};
 
 fn to(receiver: &Receiver) -> Load {
@@ -34,16 +34,7 @@ async fn observed(load: Load, connections: usize, each: u64, receiver: &Receiver
     let mut history = History::default();
     for message in done.lock().iter() {
         let facility = format!("FAC{}", message.connection);
-        history.sent.push(SentMessage {
-            key: Key::new(facility.clone(), String::from_utf8_lossy(&message.control_id)),
-            lanes: vec![facility],
-            connection: message.connection as u64,
-            sequence: message.sequence,
-            sent: message.sent.as_micros() as u64,
-            acknowledged: message.answered.filter(|_| message.is_accepted).map(|at| at.as_micros() as u64),
-            destinations: vec!["receiver".into()],
-            expected: None,
-        });
+        history.sent(message, &facility, vec![facility.clone()], &["receiver"]);
     }
     for received in receiver.received() {
         history.arrived("receiver", &received);
