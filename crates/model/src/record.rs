@@ -309,6 +309,8 @@ pub enum ParkEvent {
         /// The destination may have it already.
         possible_duplicate: bool,
     },
+    /// A person let the delivery that was held at this position, and its lanes, go on: from here on it may be sent.
+    Released(u64),
 }
 
 /// REFUSED: a message that was not accepted, kept apart up to a bound so that a person can see why.

@@ -293,6 +293,7 @@ impl Record for ParkEvent {
         match self {
             Self::Parked(record) => encode::park(record),
             Self::Ended(position) => encode::park_ended(*position),
+            Self::Released(position) => encode::park_released(*position),
             Self::Held { position, possible_duplicate } => encode::park_held(*position, *possible_duplicate),
         }
     }
@@ -302,6 +303,9 @@ impl Record for ParkEvent {
         version(wire.version)?;
         if let Some(position) = wire.ended {
             return Ok(Self::Ended(position));
+        }
+        if let Some(position) = wire.released {
+            return Ok(Self::Released(position));
         }
         if let Some(position) = wire.held {
             return Ok(Self::Held { position, possible_duplicate: wire.possible_duplicate });

@@ -247,6 +247,7 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
         delivery: Some(out(&record.delivery)),
         ended: None,
         held: None,
+        released: None,
         possible_duplicate: record.possible_duplicate,
     }
     .encode_to_vec()
@@ -255,6 +256,10 @@ pub(super) fn park(record: &ParkRecord) -> Bytes {
 
 pub(super) fn park_ended(position: u64) -> Bytes {
     wire::Park { version: RECORD_VERSION, ended: Some(position), ..wire::Park::default() }.encode_to_vec().into()
+}
+
+pub(super) fn park_released(position: u64) -> Bytes {
+    wire::Park { version: RECORD_VERSION, released: Some(position), ..wire::Park::default() }.encode_to_vec().into()
 }
 
 pub(super) fn park_held(position: u64, possible_duplicate: bool) -> Bytes {

@@ -293,6 +293,9 @@ pub(super) struct Park {
     pub held: Option<u64>,
     #[prost(bool, tag = "12")]
     pub possible_duplicate: bool,
+    /// Set where this only says that the delivery held at that position was let go on.
+    #[prost(uint64, optional, tag = "13")]
+    pub released: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
