@@ -11,6 +11,7 @@ mod acting;
 mod documents;
 mod explaining;
 mod reading;
+mod reference;
 mod running;
 mod traffic;
 mod usage;
