@@ -57,6 +57,7 @@ macro_rules! ledger_contract {
             deliveries: a_delivery_is_found_by_its_identity,
             deliveries: deliveries_are_listed_by_state_destination_and_channel,
             deliveries: pages_of_deliveries_give_every_one_once,
+            deliveries: a_list_that_looks_far_is_cut_and_gives_every_delivery_once,
             deliveries: a_held_delivery_says_why_in_which_lanes_and_what_was_answered,
             deliveries: a_delivery_that_came_back_from_park_and_was_refused_is_held,
             deliveries: a_rerun_is_a_delivery_of_its_own_and_takes_the_place_of_the_first,
