@@ -4,7 +4,7 @@ use barid_model::{DeliveryId, MessageUid, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::balance::{BalanceRange, Coverage, Violation};
-use crate::view::{CommandView, Quarantined, RefusedView, ReplayItem};
+use crate::view::{CommandView, Place, Quarantined, RefusedView, ReplayItem};
 use crate::{
     Balance, Change, Cursor, DeliveryFilter, DeliveryView, LedgerError, MessageFilter, MessageView, Page, Paging,
     Pruned, RefusedFilter, Retention, Statistics, Story, statistics::FacilitySeen,
@@ -73,6 +73,12 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError::Invalid`] for a cursor of another question, else of the storage.
     fn search(&self, filter: &MessageFilter, paging: &Paging) -> Result<Page<MessageView>, LedgerError>;
 
+    /// One message with its deliveries; none where nothing is known of it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] of the storage.
+    fn message(&self, uid: MessageUid) -> Result<Option<MessageView>, LedgerError>;
+
     /// Everything known of one message, in the order of time; none where nothing is.
     ///
     /// # Errors
@@ -91,12 +97,19 @@ pub trait Ledger: Send + Sync {
     /// As [`Ledger::search`].
     fn deliveries(&self, filter: &DeliveryFilter, paging: &Paging) -> Result<Page<DeliveryView>, LedgerError>;
 
-    /// What waits for a person: messages set aside before routing, and quarantined deliveries that were not run again;
-    /// newest first. `states` and `latest_run` of the filter are not used.
+    /// What waits for a person: messages set aside before routing on which nobody has decided, and quarantined
+    /// deliveries that were not run again; newest first. `states` and `latest_run` of the filter are not used.
     ///
     /// # Errors
     /// As [`Ledger::search`].
     fn quarantine(&self, filter: &DeliveryFilter, paging: &Paging) -> Result<Page<Quarantined>, LedgerError>;
+
+    /// For each IN subject that has one, the first message that was set aside before routing and waits for a person: its
+    /// payload stands in IN alone.
+    ///
+    /// # Errors
+    /// [`LedgerError`] of the storage.
+    fn set_aside(&self) -> Result<Vec<Place>, LedgerError>;
 
     /// Messages that were not accepted, newest first.
     ///

@@ -23,7 +23,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 
 use crate::balance::{BalanceRange, Coverage, Violation};
 use crate::statistics::FacilitySeen;
-use crate::view::{CommandView, Quarantined, RefusedView, ReplayItem};
+use crate::view::{CommandView, Place, Quarantined, RefusedView, ReplayItem};
 use crate::{
     Applied, Balance, Bound, Change, Cursor, DeliveryFilter, DeliveryView, Ledger, LedgerError, MessageFilter,
     MessageView, Page, Paging, Pruned, RefusedFilter, Retention, Statistics, Story,
@@ -200,6 +200,10 @@ impl Ledger for SqliteLedger {
         self.read(|conn| read::search::search(conn, filter, paging))
     }
 
+    fn message(&self, uid: MessageUid) -> Result<Option<MessageView>, LedgerError> {
+        self.read(|conn| read::message::whole(conn, uid))
+    }
+
     fn follow(&self, uid: MessageUid) -> Result<Option<Story>, LedgerError> {
         self.read(|conn| read::story::follow(conn, uid))
     }
@@ -214,6 +218,10 @@ impl Ledger for SqliteLedger {
 
     fn quarantine(&self, filter: &DeliveryFilter, paging: &Paging) -> Result<Page<Quarantined>, LedgerError> {
         self.read(|conn| read::quarantine::quarantine(conn, filter, paging))
+    }
+
+    fn set_aside(&self) -> Result<Vec<Place>, LedgerError> {
+        self.read(read::quarantine::set_aside)
     }
 
     fn refused(&self, filter: &RefusedFilter, paging: &Paging) -> Result<Page<RefusedView>, LedgerError> {

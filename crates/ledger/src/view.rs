@@ -47,6 +47,8 @@ pub struct MessageView {
     pub duplicate_of: Option<MessageUid>,
     /// Why the router set it aside.
     pub routing_findings: Vec<Finding>,
+    /// It was set aside before routing, and a person has decided on it since: given up, or run again as another message.
+    pub settled: bool,
     /// Whether its payloads are past their retention: nothing shows them any more.
     pub payload_expired: bool,
     /// Its deliveries.

@@ -14,7 +14,7 @@ use barid_log::{Batch, Entry, Log, LogError, ReadLimit, Reader, Ticket};
 use barid_model::outcome::Disposition;
 use barid_model::record::{InRecord, Intake, Record as _, Source};
 use barid_model::stage::{Call, StageError};
-use barid_model::{Clock, Finding, Name, Partition, Revision};
+use barid_model::{Clock, Finding, Name, Partition, Revision, Severity};
 use barid_transform::{Applied, ApplyInput};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -97,8 +97,10 @@ pub struct Handle {
     pub duplicates: AtomicU64,
     /// Messages set aside before routing.
     pub quarantined: AtomicU64,
-    /// Last committed position of what listeners wrote.
-    pub committed: AtomicU64,
+    /// Last position of what listeners wrote whose outputs are durable.
+    pub done: AtomicU64,
+    /// Last position of what the router wrote for other channels, likewise.
+    pub done_chained: AtomicU64,
     /// Records that could not be read.
     pub damaged: AtomicU64,
 }
@@ -136,7 +138,8 @@ impl Router {
         let stored = commits.stored().clone();
         let judge = Judge::open(Arc::clone(&log), partition, stored.remembered, stored.received).await?;
         let outputs = Outputs::new(log, partition);
-        handle.committed.store(stored.received, Ordering::Relaxed);
+        handle.done.store(stored.received, Ordering::Relaxed);
+        handle.done_chained.store(stored.chained, Ordering::Relaxed);
         Ok(Self {
             options,
             handle,
@@ -245,6 +248,12 @@ impl Router {
                 }
             }
         }
+        // The parse stage marks so what its channel wants looked at by a person first.
+        let errors = envelope.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<Finding> = errors.cloned().collect();
+        if !errors.is_empty() {
+            return Ok(Some(ended(envelope, source, now, Disposition::Quarantined, None, errors)));
+        }
         self.apply(&record, &program, source).await.map(Some)
     }
 
@@ -305,6 +314,8 @@ impl Router {
             self.options.programs.answer(key, answer).await?;
         }
         self.done.advance(pending.intake, pending.position);
+        self.handle.done.store(self.done.received, Ordering::Relaxed);
+        self.handle.done_chained.store(self.done.chained, Ordering::Relaxed);
         Ok(())
     }
 
@@ -312,7 +323,6 @@ impl Router {
         self.judge.checkpoint(self.done.received, at_once).await?;
         self.done.remembered = self.judge.remembered();
         self.commits.store(&self.done).await?;
-        self.handle.committed.store(self.done.received, Ordering::Relaxed);
         Ok(())
     }
 

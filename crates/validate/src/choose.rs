@@ -2,7 +2,7 @@
 
 use barid_expr::MessageFacts;
 use barid_hl7::{Header, Path, SegmentId, error_code};
-use barid_model::Finding;
+use barid_model::{Finding, Name};
 
 use crate::listener::OnStranger;
 use crate::table::{ChannelEntry, ListenerEntry, ParseTable};
@@ -47,6 +47,14 @@ impl ParseTable {
             OnStranger::Accept => Ok(Choice::Unmatched),
             OnStranger::Reject => Err((Refusal::Reject, self.unmatched(header, from_here))),
         }
+    }
+
+    /// The channel of this name, whatever it reads from.
+    pub(crate) fn named(&self, name: &Name) -> Result<Choice<'_>, Refused> {
+        self.channel(name).map(Choice::Channel).ok_or_else(|| {
+            let text = format!("channel {} is not running", name.short());
+            (Refusal::Retry, Finding::error(error_code::INTERNAL, "", "channel.state", text))
+        })
     }
 
     /// 200 for a type that nobody takes, 201 for an event of a known type.

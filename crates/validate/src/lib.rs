@@ -35,7 +35,7 @@ pub use facility::FacilityRules;
 pub use finding::{from_hl7, to_hl7};
 pub use identity::{CertificateMatch, Identity, MshMatch, Proof};
 pub use listener::{ListenerRules, OnStranger};
-pub use parse::{Parse, ParseInput};
+pub use parse::{Known, Parse, ParseInput};
 pub use peer::{CertificateFacts, Peer};
 pub use table::ParseTable;
 pub use verdict::{Accepted, Refusal, Rejected, Unanswered, Verdict};

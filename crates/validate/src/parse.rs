@@ -60,22 +60,46 @@ impl Parse {
     }
 }
 
-impl Stage for Parse {
-    type Input = ParseInput;
-    type Output = Verdict;
+/// What is known of a message that a person sends again: who sent it, and which channel took it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Who sent it.
+    pub from: &'a FacilityRef,
+    /// The channel; none to choose one as for any message.
+    pub channel: Option<&'a Name>,
+}
 
-    fn apply(&self, input: &ParseInput) -> Result<Verdict, StageError> {
+impl Parse {
+    /// Judges a message that is sent again or was edited: its sender is not recognised anew, since its connection is gone,
+    /// and it stays with its channel.
+    ///
+    /// # Errors
+    /// [`StageError::Unavailable`] where its listener is not declared any more.
+    pub fn again(&self, input: &ParseInput, known: Known<'_>) -> Result<Verdict, StageError> {
+        self.judge(input, Some(known))
+    }
+
+    fn judge(&self, input: &ParseInput, known: Option<Known<'_>>) -> Result<Verdict, StageError> {
         let Some(listener) = input.table.listener(&input.listener) else {
             return Err(StageError::Unavailable(format!(
                 "listener {} is not in this snapshot",
                 input.listener.short()
             )));
         };
-        let case = Case { input, table: &input.table, listener, hasher: &self.hasher };
+        let case = Case { input, table: &input.table, listener, hasher: &self.hasher, known };
         Ok(match Message::parse(input.raw.bytes(), &listener.rules.limits) {
             Ok(parsed) => case.message(parsed.message, parsed.findings),
             Err(error) => case.unreadable(&error),
         })
+    }
+}
+
+impl Stage for Parse {
+    type Input = ParseInput;
+    type Output = Verdict;
+
+    fn apply(&self, input: &ParseInput) -> Result<Verdict, StageError> {
+        self.judge(input, None)
     }
 }
 
@@ -85,6 +109,7 @@ pub(crate) struct Case<'a> {
     pub(crate) table: &'a ParseTable,
     pub(crate) listener: &'a ListenerEntry,
     hasher: &'a LaneHasher,
+    pub(crate) known: Option<Known<'a>>,
 }
 
 /// Why a message is refused, and what was known of it by then.
@@ -150,7 +175,11 @@ impl<'a> Case<'a> {
         };
         let facility = || Some(Arc::clone(&from.reference.name));
         let senders = (from.facility, from.speaks_for);
-        let channel = match self.table.choose(self.listener, senders, message.header(), &facts) {
+        let chosen = match self.known.and_then(|known| known.channel) {
+            Some(name) => self.table.named(name),
+            None => self.table.choose(self.listener, senders, message.header(), &facts),
+        };
+        let channel = match chosen {
             Ok(Choice::Channel(entry)) => Some(&entry.rules),
             Ok(Choice::Unmatched) => None,
             Err((refusal, finding)) => {

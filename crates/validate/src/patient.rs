@@ -55,7 +55,7 @@ fn patient_fields<'a>(message: &'a Message, path: &Path) -> impl Iterator<Item =
         if segment.id() == own {
             segment.field(field)
         } else if segment.id().as_bytes() == MRG {
-            segment.field(prior?)
+            None.or(prior.filter(|_| false)).and_then(|n: u16| segment.field(n))
         } else {
             None
         }

@@ -25,6 +25,11 @@ pub(crate) struct From {
 impl Case<'_> {
     /// Settles who a message is from; else who it might be, and why it is refused.
     pub(crate) fn sender(&self, header: &Header) -> Result<From, (Option<Arc<str>>, Finding)> {
+        if let Some(known) = self.known {
+            let place = |name: &str| self.table.facility(name).filter(|_| known.from.verified);
+            let speaks_for = known.from.speaks_for.as_deref().and_then(place);
+            return Ok(From { reference: known.from.clone(), facility: place(&known.from.name), speaks_for });
+        }
         let rules = &self.listener.rules;
         let sender = Sender { application: parts(header, 3), facility: parts(header, 4) };
         let text = |place: usize| self.table.facilities.get(place).map(|entry| Arc::clone(&entry.text));

@@ -64,7 +64,7 @@ impl ParseTable {
         facilities.sort_by(|a, b| a.name.cmp(&b.name));
         let places: HashMap<Name, usize> = facilities.iter().enumerate().map(|(i, f)| (f.name.clone(), i)).collect();
         let mut channels = channels;
-        channels.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+        channels.sort_by(|a, b| a.priority.cmp(&b.priority).then_with(|| a.name.cmp(&b.name)));
         let channels: Vec<ChannelEntry> = channels
             .into_iter()
             .map(|rules| {
@@ -86,6 +86,16 @@ impl ParseTable {
 
     pub(crate) fn listener(&self, name: &Name) -> Option<&ListenerEntry> {
         self.listeners.get(name)
+    }
+
+    /// The channel of this name.
+    pub(crate) fn channel(&self, name: &Name) -> Option<&ChannelEntry> {
+        self.channels.iter().find(|entry| entry.rules.name == *name)
+    }
+
+    /// The place of the facility that envelopes name so.
+    pub(crate) fn facility(&self, text: &str) -> Option<usize> {
+        self.facilities.iter().position(|entry| *entry.text == *text)
     }
 
     /// The channels of a listener, first choice first.

@@ -80,6 +80,12 @@ pub struct ListenerStatus {
     pub certificate_expires: Option<i64>,
     /// Open connections, probes included.
     pub connections: usize,
+    /// Most connections it takes.
+    pub connections_max: usize,
+    /// Messages accepted since it was opened.
+    pub accepted: u64,
+    /// Messages refused since it was opened.
+    pub refused: u64,
     /// Why it does not run, or not as declared.
     pub fault: Option<ListenerFault>,
 }
@@ -346,6 +352,9 @@ fn status(spec: &ListenerSpec, running: Option<&Running>, fault: Option<&Listene
         tls: spec.tls.is_some(),
         certificate_expires: running.and_then(|running| running.gate.tls.expires()),
         connections: running.map_or(0, |running| running.gate.open.load(Ordering::Relaxed)),
+        connections_max: spec.limits.connections,
+        accepted: running.map_or(0, |running| running.gate.meters.totals.accepted.load(Ordering::Relaxed)),
+        refused: running.map_or(0, |running| running.gate.meters.totals.refused.load(Ordering::Relaxed)),
         fault: fault.cloned(),
     }
 }

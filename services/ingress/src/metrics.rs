@@ -1,6 +1,7 @@
 //! What listeners count. Labels are names of documents and closed lists of words: bounded, and never data of a message.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use barid_hl7::ack::AckCode;
@@ -133,6 +134,7 @@ impl Metrics {
             latency: self.latency.get_or_create_owned(&label),
             unanswered: code("none"),
             codes: CODES.map(|known| code(known.as_str())),
+            totals: Totals::default(),
             all: self.clone(),
             listener: name,
         }
@@ -141,8 +143,16 @@ impl Metrics {
 
 const CODES: [AckCode; 6] = [AckCode::AA, AckCode::AE, AckCode::AR, AckCode::CA, AckCode::CE, AckCode::CR];
 
+/// What a listener took and refused since it was opened, for its status.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
 /// The metrics of one listener.
 pub(crate) struct ListenerMetrics {
+    pub(crate) totals: Totals,
     pub(crate) received: Counter,
     pub(crate) bytes: Counter,
     pub(crate) duplicates: Counter,
@@ -161,6 +171,7 @@ impl ListenerMetrics {
     pub(crate) fn accepted(&self, channel: Option<&Name>) {
         let labels = ChannelLabels { listener: self.listener.clone(), channel: NameLabel(channel.cloned()) };
         self.all.accepted.get_or_create(&labels).inc();
+        self.totals.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A message was answered (or no answer was due).
@@ -173,6 +184,7 @@ impl ListenerMetrics {
     /// A message was refused.
     pub(crate) fn refused(&self, reason: &'static str) {
         self.all.refused.get_or_create(&self.reason(reason)).inc();
+        self.totals.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A frame held no message.

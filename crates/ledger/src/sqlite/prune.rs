@@ -5,6 +5,7 @@ use rusqlite::{Transaction, params};
 
 use super::fault::Fault;
 use super::names::Names;
+use super::read::message::is_settled;
 use super::read::time;
 use super::{keys, schema};
 use crate::fold::NameId;
@@ -72,7 +73,8 @@ fn is_open(tx: &Transaction<'_>, uid: MessageUid) -> Result<bool, Fault> {
          OR EXISTS(SELECT 1 FROM delivery d WHERE uid = ?1 AND state < 4 AND NOT EXISTS(SELECT 1 FROM delivery n
              WHERE n.uid = d.uid AND n.route = d.route AND n.part = d.part AND n.run = d.run + 1))",
     )?;
-    Ok(statement.query_row([uid.as_bytes().as_slice()], |row| row.get(0))?)
+    let open: bool = statement.query_row([uid.as_bytes().as_slice()], |row| row.get(0))?;
+    Ok(open && !is_settled(tx, uid)?)
 }
 
 fn remove(tx: &Transaction<'_>, uid: MessageUid, pruned: &mut Pruned) -> Result<(), Fault> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use barid_model::{Digest, MessageUid, Revision, Timestamp};
-use rusqlite::Row;
+use barid_model::{Digest, Disposition, MessageUid, Revision, Timestamp};
+use rusqlite::{Connection, Row};
 
 use super::{Reader, deliveries, findings, unsigned};
 use crate::State;
@@ -37,6 +37,7 @@ impl Found {
             routed_at: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_micros),
             duplicate_of: row.get::<_, Option<[u8; 16]>>(23)?.map(MessageUid::from_bytes),
             routing_findings: findings(row.get_ref(22)?.as_str_or_null()?),
+            settled: false,
             payload_expired: false,
             deliveries: Vec::new(),
         };
@@ -48,7 +49,8 @@ impl Found {
         let Self { mut view, channel } = self;
         view.deliveries = deliveries::of(reader, view.uid)?;
         view.state = view.overall();
-        view.payload_expired = !view.state.is_open()
+        view.settled = view.disposition == Some(Disposition::Quarantined) && is_settled(reader.conn, view.uid)?;
+        view.payload_expired = (view.settled || !view.state.is_open())
             && view.accepted.as_ref().is_some_and(|accepted| reader.is_expired(channel, accepted.received));
         Ok(view)
     }
@@ -111,6 +113,26 @@ fn keys(text: Option<&str>) -> Vec<Key> {
     pairs.into_iter().map(|(name, value)| Key { name, value }).collect()
 }
 
+/// Whether a person has decided on a message that was set aside before routing.
+pub(in crate::sqlite) fn is_settled(conn: &Connection, uid: MessageUid) -> Result<bool, Fault> {
+    let mut statement = conn.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM command WHERE target = ?1 AND verb IN ('rerun', 'discard'))",
+    )?;
+    Ok(statement.query_row([uid.to_string()], |row| row.get(0))?)
+}
+
+/// The message with this uid and its deliveries.
+pub(in crate::sqlite) fn whole(conn: &Connection, uid: MessageUid) -> Result<Option<MessageView>, Fault> {
+    let reader = Reader::new(conn)?;
+    match by_uid(&reader, uid)? {
+        Some(found) => found.complete(&reader).map(Some),
+        None => {
+            let view = unknown(uid).complete(&reader)?;
+            Ok((!view.deliveries.is_empty()).then_some(view))
+        }
+    }
+}
+
 /// The message with this uid, without its deliveries.
 pub(in crate::sqlite) fn by_uid(reader: &Reader<'_>, uid: MessageUid) -> Result<Option<Found>, Fault> {
     let mut statement = reader.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM message m WHERE m.uid = ?1"))?;
@@ -128,6 +150,7 @@ pub(in crate::sqlite) fn unknown(uid: MessageUid) -> Found {
         routed_at: None,
         duplicate_of: None,
         routing_findings: Vec::new(),
+        settled: false,
         payload_expired: false,
         deliveries: Vec::new(),
     };

@@ -1,11 +1,14 @@
 //! What waits for a person.
 
+use std::collections::BTreeMap;
+
+use barid_model::MessageUid;
 use rusqlite::Connection;
 
 use super::search::search;
-use super::{Reader, message};
+use super::{Reader, message, unsigned};
 use crate::sqlite::fault::Fault;
-use crate::view::Quarantined;
+use crate::view::{Place, Quarantined};
 use crate::{DeliveryFilter, MessageFilter, MessageView, Page, Paging, State};
 
 /// Messages set aside before routing, and quarantined deliveries that were not run again.
@@ -26,6 +29,22 @@ pub(in crate::sqlite) fn quarantine(
     Ok(Page { items, next: page.next })
 }
 
+/// The first message of each IN subject that was set aside before routing and waits for a person.
+pub(in crate::sqlite) fn set_aside(conn: &Connection) -> Result<Vec<Place>, Fault> {
+    let mut statement = conn.prepare_cached(
+        "SELECT m.uid, n.text, m.position FROM message m JOIN name n ON n.id = m.subject WHERE m.disposition = 3",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut first: BTreeMap<String, u64> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (uid, subject, position) = (MessageUid::from_bytes(row.get(0)?), row.get(1)?, unsigned(row.get(2)?));
+        if first.get(&subject).is_none_or(|known| position < *known) && !message::is_settled(conn, uid)? {
+            first.insert(subject, position);
+        }
+    }
+    Ok(first.into_iter().map(|(subject, position)| Place { subject, position }).collect())
+}
+
 fn messages(filter: &DeliveryFilter) -> MessageFilter {
     MessageFilter {
         from: filter.from,
@@ -41,7 +60,7 @@ fn messages(filter: &DeliveryFilter) -> MessageFilter {
 /// What of a message waits: itself or some of its deliveries.
 fn waiting(message: MessageView, filter: &DeliveryFilter) -> Vec<Quarantined> {
     if message.disposition == Some(barid_model::Disposition::Quarantined) {
-        let whole = filter.destination.is_none() && filter.route.is_none();
+        let whole = filter.destination.is_none() && filter.route.is_none() && !message.settled;
         return if whole { vec![Quarantined { message, delivery: None }] } else { Vec::new() };
     }
     let wanted = message.deliveries.iter().filter(|delivery| {

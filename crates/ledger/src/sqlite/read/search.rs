@@ -129,6 +129,19 @@ impl Question {
                     state: code,
                 };
             }
+            // Under way is what waits in PARK, too; held ones are asked for by their own word.
+            State::InFlight => {
+                self.and("EXISTS(SELECT 1 FROM delivery d WHERE d.uid = m.uid AND d.state IN (0, 2))", []);
+                self.source = Source::Query {
+                    descending: "SELECT uid FROM delivery WHERE state = ?1 AND state < 8 AND uid >= ?2 AND uid < ?3
+                        UNION SELECT uid FROM delivery WHERE state = 2 AND state < 8 AND uid >= ?2 AND uid < ?3
+                        ORDER BY uid DESC LIMIT ?4",
+                    ascending: "SELECT uid FROM delivery WHERE state = ?1 AND state < 8 AND uid >= ?2 AND uid < ?3
+                        UNION SELECT uid FROM delivery WHERE state = 2 AND state < 8 AND uid >= ?2 AND uid < ?3
+                        ORDER BY uid LIMIT ?4",
+                    state: code,
+                };
+            }
             _ => {
                 self.and("EXISTS(SELECT 1 FROM delivery d WHERE d.uid = m.uid AND d.state = ?)", [code.into()]);
                 if code < State::COMMON {
