@@ -14,7 +14,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use barid_model::record::{OutRecord, Parked};
@@ -99,10 +99,10 @@ pub struct Parking {
     doubted: HashSet<u64>,
     /// Records without a lane that stand in PARK and are not set aside.
     loose: BTreeSet<u64>,
-    /// Held records without a lane that a person released.
-    freed: HashSet<u64>,
-    /// All held records without a lane up to here are released.
-    freed_up_to: u64,
+    /// Records that a person has to decide on, with what waits for them.
+    held: BTreeMap<u64, Vec<Queue>>,
+    /// Held records that a person let go on.
+    released: HashSet<u64>,
 }
 
 impl Parking {
@@ -190,6 +190,9 @@ impl Parking {
             return;
         }
         let mut drains = true;
+        if why == Parked::Held {
+            self.held.insert(position, queues(record));
+        }
         if record.lanes == Lanes::None {
             self.loose.insert(position);
         }
@@ -222,11 +225,13 @@ impl Parking {
             return;
         }
         self.ended.insert(position);
-        self.freed.remove(&position);
         self.loose.remove(&position);
         self.doubted.remove(&position);
+        self.held.remove(&position);
         let was_in_window = self.admitted.remove(position);
-        let counted = if self.held_later.remove(&position) { Parked::Held } else { why };
+        let counted = self.why(position, why);
+        self.held_later.remove(&position);
+        self.released.remove(&position);
         if let Some(waiting) = self.waiting.get_mut(&counted) {
             *waiting = waiting.saturating_sub(1);
         }
@@ -302,7 +307,8 @@ impl Parking {
         if why != Parked::Held && self.held_later.insert(position) {
             self.recount(why, Parked::Held);
         }
-        self.freed.remove(&position);
+        self.released.remove(&position);
+        self.held.insert(position, queues(delivery));
         for queue in queues(delivery) {
             if let Some(park) = self.queues.get_mut(&queue) {
                 park.mode = Mode::Held;
@@ -320,29 +326,33 @@ impl Parking {
     /// Why the record at this position waits, where it was parked for `why`.
     #[must_use]
     pub fn why(&self, position: u64, why: Parked) -> Parked {
-        if self.held_later.contains(&position) { Parked::Held } else { why }
+        if self.released.contains(&position) {
+            Parked::Follows
+        } else if self.held_later.contains(&position) {
+            Parked::Held
+        } else {
+            why
+        }
     }
 
-    /// A person released a lane, or all where none is named. Returns how many were held.
-    pub fn release(&mut self, lane: Option<Lane>) -> usize {
-        let mut released = 0;
-        let mut from: Option<u64> = None;
-        for (queue, park) in &mut self.queues {
-            let wanted = lane.is_none_or(|lane| *queue == Queue::Lane(lane));
-            if wanted && park.mode == Mode::Held {
+    /// The held records of a lane, or all where none is named.
+    #[must_use]
+    pub fn holders(&self, lane: Option<Lane>) -> Vec<u64> {
+        let wanted = |all: &[Queue]| lane.is_none_or(|lane| all.contains(&Queue::Lane(lane)));
+        self.held.iter().filter(|(_, all)| wanted(all)).map(|(position, _)| *position).collect()
+    }
+
+    /// A person let the record held at this position go on, and its lanes with it; that is durable.
+    pub fn release(&mut self, position: u64) {
+        let Some(all) = self.held.remove(&position) else { return };
+        self.released.insert(position);
+        self.recount(Parked::Held, Parked::Follows);
+        for queue in &all {
+            if let Some(park) = self.queues.get_mut(queue).filter(|park| park.mode == Mode::Held) {
                 park.mode = Mode::Draining;
-                released += 1;
-                from = Some(from.map_or(park.low, |first| first.min(park.low)));
             }
         }
-        if lane.is_none() {
-            self.freed_up_to = self.end;
-            from = Some(self.ended.first_missing());
-        }
-        if let Some(from) = from {
-            self.rescan(from);
-        }
-        released
+        self.rescan(position);
     }
 
     /// A channel was resumed: lanes that waited for one are looked at again.
@@ -358,18 +368,6 @@ impl Parking {
         if let Some(from) = from {
             self.rescan(from);
         }
-    }
-
-    /// A person released the lanes of one held delivery.
-    pub fn release_delivery(&mut self, position: u64, delivery: &OutRecord) {
-        self.freed.insert(position);
-        for lane in delivery.lanes.as_slice() {
-            self.release(Some(*lane));
-        }
-        if let Some(park) = self.queues.get_mut(&Queue::Facility(Arc::clone(&delivery.facility))) {
-            park.mode = Mode::Draining;
-        }
-        self.rescan(position);
     }
 
     /// Everything below this position has ended: PARK may be trimmed before it.

@@ -173,6 +173,13 @@ impl Window {
         Some(entry)
     }
 
+    /// What was parked from this position of OUT has ended; its outcome is durable.
+    pub fn tell(&mut self, out: (Partition, u64), outcome: u64) {
+        if let Some(prefix) = self.prefixes.get_mut(&out.0) {
+            prefix.tell(out.1, outcome);
+        }
+    }
+
     /// The entry was accepted and its outcome is being recorded: the next of its lanes may go ahead of the record, as
     /// far as `bound` allows (1: not at all).
     pub fn go_ahead(&mut self, id: EntryId, bound: usize) {

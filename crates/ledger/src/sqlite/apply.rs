@@ -109,7 +109,7 @@ impl<'a> Gathered<'a> {
             Entry::Park(ParkEvent::Held { position, .. }) => {
                 self.deliveries.held(tx, Origin { position: whole(*position)?, ..origin })?;
             }
-            Entry::Park(ParkEvent::Ended(_)) => {}
+            Entry::Park(ParkEvent::Ended(_) | ParkEvent::Released(_)) => {}
             Entry::Refused(record) => self.refused.push((origin, record)),
             Entry::Command(record) => self.commands.push((origin, record)),
         }

@@ -63,7 +63,11 @@ impl Owner {
     pub(super) async fn command(&mut self, command: Command) -> Result<(), OwnerError> {
         let Command { actor, reason, act, reply } = command;
         let done = match act {
-            Act::Release(lane) => Ok(self.parking.release(lane) as u64),
+            Act::Release(lane) => {
+                let holders = self.parking.holders(lane);
+                holders.iter().for_each(|position| self.write_released(*position));
+                Ok(holders.len() as u64)
+            }
             Act::ReleaseDelivery(position)
             | Act::Rerun(position)
             | Act::Discard(position)
@@ -85,14 +89,12 @@ impl Owner {
         match act {
             Act::Rerun(_) if record.why != Parked::Quarantined => return Err(Refusal::NotQuarantined),
             Act::Rerun(_) => self.rerun(at, record),
-            Act::ReleaseDelivery(_) | Act::Release(_) => self.parking.release_delivery(at, &record.delivery),
+            Act::ReleaseDelivery(_) | Act::Release(_) => self.write_released(at),
             Act::Discard(_) | Act::SetAside(_) => {
                 self.withdraw(at, &record.delivery)?;
-                if self.parking.why(at, record.why) == Parked::Held {
-                    // The lane of a held head that is taken away goes on.
-                    self.parking.release_delivery(at, &record.delivery);
-                }
-                let over = Over { position: at, why: record.why, record: Arc::new(record.delivery.clone()) };
+                // The lane of a held head that is taken away goes on.
+                self.parking.release(at);
+                let over = Over { position: at, why: record.why, out: record.out, record: Arc::new(record.delivery.clone()) };
                 if *act == Act::Discard(at) {
                     let outcome = self.by_person(at, &record, Outcome::Discarded, actor, reason);
                     self.write_outcome(outcome, Some(over));
@@ -110,7 +112,7 @@ impl Owner {
         let run = delivery.run.saturating_add(1);
         let id = DeliveryId::of(delivery.uid, &delivery.route, delivery.part, run);
         let again = OutRecord { id, run, set_aside: None, waits: None, ..delivery.clone() };
-        let over = Over { position: at, why: record.why, record: Arc::new(delivery.clone()) };
+        let over = Over { position: at, why: record.why, out: record.out, record: Arc::new(delivery.clone()) };
         let record = ParkRecord {
             why: Parked::Rerun,
             at: self.options.clock.now(),
@@ -169,7 +171,7 @@ impl Owner {
         let Some(entry) = entry else { return Ok(None) };
         match ParkEvent::decode(entry.record) {
             Ok(ParkEvent::Parked(record)) => Ok(Some(record)),
-            Ok(ParkEvent::Ended(_) | ParkEvent::Held { .. }) => Ok(None),
+            Ok(ParkEvent::Ended(_) | ParkEvent::Held { .. } | ParkEvent::Released(_)) => Ok(None),
             Err(source) => Err(OwnerError::Record { subject: park.to_string(), position, source }),
         }
     }

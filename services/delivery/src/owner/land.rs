@@ -23,6 +23,8 @@ pub(super) enum Landed {
     Parked { entry: Option<EntryId>, position: u64, why: Parked, out: u64, record: Arc<OutRecord> },
     /// A record of PARK that only tells of another.
     Mark(u64),
+    /// What is held at this position may go on.
+    Released(u64),
     /// A record of PARK waits no more; its outcome stands there, or it was parked again.
     Over { over: Over, outcome: u64 },
 }
@@ -93,9 +95,13 @@ impl Owner {
                     }
                 }
                 Landed::Mark(position) => self.parking.end_marker(position),
+                Landed::Released(position) => self.parking.release(position),
                 Landed::Over { over, outcome } => {
                     self.deciding.remove(&over.position);
                     self.parking.end(over.position, over.why, &over.record);
+                    if outcome != u64::MAX {
+                        self.window.tell(over.out, outcome);
+                    }
                     self.writing.mark(over.position, outcome);
                 }
             }

@@ -41,6 +41,8 @@ pub(super) struct Recovered {
     limits: HashMap<Partition, u64>,
     /// OUT has to be read up to here before anything comes back from PARK: what was in the window may come before it.
     targets: HashMap<Partition, u64>,
+    /// Held records of PARK that were let go on.
+    released: HashSet<u64>,
     /// The last position of PARK at the start.
     parked: u64,
     /// Lanes and facilities of which a message was seen since the start.
@@ -93,7 +95,7 @@ impl Recovered {
         parking.begin(bounds.first.0.max(1));
         // Only what is needed to end it later is kept, and only until this is done.
         let mut open: HashMap<u64, (Parked, OutRecord)> = HashMap::new();
-        let ended = &mut self.ended;
+        let (ended, released) = (&mut self.ended, &mut self.released);
         each(&options.log, &park, bounds.first.0, |entry| {
             match ParkEvent::decode(entry.record.clone())? {
                 ParkEvent::Parked(record) => {
@@ -117,6 +119,11 @@ impl Recovered {
                     if let Some((why, delivery)) = open.remove(&position) {
                         parking.end(position, why, &delivery);
                     }
+                    parking.end_marker(entry.position.0);
+                }
+                ParkEvent::Released(position) => {
+                    parking.release(position);
+                    released.insert(position);
                     parking.end_marker(entry.position.0);
                 }
                 ParkEvent::Held { position, possible_duplicate } => {
@@ -179,7 +186,8 @@ impl Recovered {
         bound: usize,
     ) -> bool {
         // A re-run has no place in the line: it says nothing of who was at the head.
-        position <= self.parked && why != Parked::Held && (why == Parked::Rerun || self.is_first(record, bound))
+        let held = why == Parked::Held && !self.released.contains(&position);
+        position <= self.parked && !held && (why == Parked::Rerun || self.is_first(record, bound))
     }
 
     fn is_first(&mut self, record: &OutRecord, bound: usize) -> bool {

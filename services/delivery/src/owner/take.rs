@@ -76,7 +76,9 @@ impl Owner {
             })?;
             match event {
                 ParkEvent::Parked(record) => self.unpark(position, *record),
-                ParkEvent::Ended(_) | ParkEvent::Held { .. } => self.parking.passed(position + 1),
+                ParkEvent::Ended(_) | ParkEvent::Held { .. } | ParkEvent::Released(_) => {
+                    self.parking.passed(position + 1);
+                }
             }
         }
         self.parking.passed(batch.next.0.max(from + 1));

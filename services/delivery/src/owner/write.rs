@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use barid_log::{Ticket, Writer};
 use barid_model::record::{Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
-use barid_model::{Digest, Finding, Outcome, Payload};
+use barid_model::{Digest, Finding, Outcome, Partition, Payload};
 use bytes::Bytes;
 
 use super::answer::cut;
@@ -35,6 +35,7 @@ impl Ending {
 pub(super) struct Over {
     pub(super) position: u64,
     pub(super) why: Parked,
+    pub(super) out: (Partition, u64),
     pub(super) record: Arc<OutRecord>,
 }
 
@@ -137,6 +138,12 @@ impl Owner {
         self.writing.parks.push(ParkWrite { event, entry: None, outcome: None, over: None });
     }
 
+    /// A person lets what is held go on; it may be sent when that is durable.
+    pub(super) fn write_released(&mut self, position: u64) {
+        let event = ParkEvent::Released(position);
+        self.writing.parks.push(ParkWrite { event, entry: None, outcome: None, over: None });
+    }
+
     /// An outcome of what stands in PARK and not in the window.
     pub(super) fn write_outcome(&mut self, record: OutcomeRecord, over: Option<Over>) {
         self.writing.outcomes.push(OutcomeWrite { record, entry: None, over });
@@ -192,7 +199,10 @@ impl Owner {
     fn over(&self, id: EntryId) -> Option<Over> {
         let entry = self.window.get(id)?;
         match entry.place {
-            Place::Park(position) => Some(Over { position, why: entry.why?, record: Arc::clone(&entry.record) }),
+            Place::Park(position) => {
+                let record = Arc::clone(&entry.record);
+                Some(Over { position, why: entry.why?, out: entry.out, record })
+            }
             Place::Out { .. } => None,
         }
     }
@@ -224,9 +234,16 @@ impl Owner {
         let ticket = self.writing.park.append(records).await?;
         let first = ticket.first().0;
         for (write, position) in parks.into_iter().zip(first..) {
-            let ParkEvent::Parked(record) = write.event else {
-                landed.push(Landed::Mark(position));
-                continue;
+            let record = match write.event {
+                ParkEvent::Parked(record) => record,
+                ParkEvent::Released(held) => {
+                    landed.extend([Landed::Mark(position), Landed::Released(held)]);
+                    continue;
+                }
+                ParkEvent::Ended(_) | ParkEvent::Held { .. } => {
+                    landed.push(Landed::Mark(position));
+                    continue;
+                }
             };
             let ParkRecord { why, out, mut delivery, .. } = *record;
             delivery.payload = Payload::default();

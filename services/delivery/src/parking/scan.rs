@@ -107,9 +107,7 @@ impl Parking {
 
     fn may_come_back(&self, position: u64, record: &ParkRecord, all: &[Queue], scan: &mut Scan) -> bool {
         if all.is_empty() {
-            return self.why(position, record.why) != Parked::Held
-                || position <= self.freed_up_to
-                || self.freed.contains(&position);
+            return self.why(position, record.why) != Parked::Held;
         }
         let order = order(record.why, record.out.1);
         let (facility, lanes) = (&record.delivery.facility, &record.delivery.lanes);

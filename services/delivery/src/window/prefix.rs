@@ -45,6 +45,16 @@ impl Prefix {
         self.finished
     }
 
+    /// What was parked from this position has ended too: OUTCOME says so from now on, since PARK may be trimmed.
+    pub fn tell(&mut self, position: u64, outcome: u64) {
+        let at = self.open.partition_point(|(open, _)| *open < position);
+        if let Some((open, Some(told))) = self.open.get_mut(at)
+            && *open == position
+        {
+            *told = outcome;
+        }
+    }
+
     /// The first outcome of a position above the finished prefix: OUTCOME is read again from there.
     #[must_use]
     pub fn outcomes_from(&self) -> Option<u64> {
