@@ -55,7 +55,7 @@ fn patient_fields<'a>(message: &'a Message, path: &Path) -> impl Iterator<Item =
         if segment.id() == own {
             segment.field(field)
         } else if segment.id().as_bytes() == MRG {
-            None.or(prior.filter(|_| false)).and_then(|n: u16| segment.field(n))
+            segment.field(prior?)
         } else {
             None
         }

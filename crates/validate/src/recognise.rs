@@ -182,7 +182,7 @@ impl ParseTable {
         let claims = self.claims(sender);
         let known = |facility, speaks_for| Recognised::Known { facility, speaks_for };
         if let Some(Holds { facility, strength: (proof, _) }) = proven.best
-            
+            && (claims.clone().next().is_none() || claims.clone().any(|claim| claim == facility))
         {
             return Ok((known(facility, None), proof));
         }

@@ -64,7 +64,7 @@ impl ParseTable {
         facilities.sort_by(|a, b| a.name.cmp(&b.name));
         let places: HashMap<Name, usize> = facilities.iter().enumerate().map(|(i, f)| (f.name.clone(), i)).collect();
         let mut channels = channels;
-        channels.sort_by(|a, b| a.priority.cmp(&b.priority).then_with(|| a.name.cmp(&b.name)));
+        channels.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
         let channels: Vec<ChannelEntry> = channels
             .into_iter()
             .map(|rules| {
