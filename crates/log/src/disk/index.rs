@@ -34,7 +34,7 @@ impl Extent {
 }
 
 /// One subject.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SubjectState {
     /// First position for readers.
     first: u64,
@@ -42,6 +42,12 @@ struct SubjectState {
     kept: u64,
     last: u64,
     extents: VecDeque<Extent>,
+}
+
+impl Default for SubjectState {
+    fn default() -> Self {
+        Self { first: 1, kept: 1, last: 0, extents: VecDeque::new() }
+    }
 }
 
 /// A key's newest record.
@@ -119,37 +125,42 @@ impl Index {
                 index.add(placed);
             }
         }
-        for placed in &group.placed {
+        let mut rest = group.placed.as_slice();
+        while let Some(placed) = rest.first() {
+            let mut taken = 1;
             match placed {
-                Placed::Data { id, position, place } => self.add_record(segment, *id, *position, *place),
+                Placed::Data { id, .. } => {
+                    taken =
+                        rest.iter().take_while(|next| matches!(next, Placed::Data { id: of, .. } if of == id)).count();
+                    self.add_records(segment, *id, rest.get(..taken).unwrap_or_default());
+                }
                 Placed::Put { key, revision, place } => self.add_key(segment, key, *revision, *place, false),
                 Placed::Delete { key, revision, place } => self.add_key(segment, key, *revision, *place, true),
                 Placed::Define { .. } => {}
             }
+            rest = rest.get(taken.max(1)..).unwrap_or_default();
         }
     }
 
-    fn add_record(&mut self, segment: u64, id: u32, position: u64, place: Place) {
-        let subject =
-            self.subjects.entry(id).or_insert_with(|| SubjectState { first: 1, kept: 1, ..SubjectState::default() });
-        subject.last = subject.last.max(position);
+    /// Adds consecutive records of a subject.
+    fn add_records(&mut self, segment: u64, id: u32, records: &[Placed]) {
+        let subject = self.subjects.entry(id).or_default();
         let Some(state) = self.segments.get_mut(&segment) else { return };
-        state.live_bytes += u64::from(place.len);
-        match subject.extents.back_mut() {
-            Some(extent) if extent.segment == segment => {
-                extent.count += 1;
-                extent.bytes += u64::from(place.len);
-            }
-            _ => {
-                subject.extents.push_back(Extent {
-                    segment,
-                    first: position,
-                    count: 1,
-                    bytes: u64::from(place.len),
-                    row: 0,
-                });
-                state.ids.push(id);
-                state.live_extents += 1;
+        for record in records {
+            let Placed::Data { position, place, .. } = record else { continue };
+            let bytes = u64::from(place.len);
+            subject.last = subject.last.max(*position);
+            state.live_bytes += bytes;
+            match subject.extents.back_mut() {
+                Some(extent) if extent.segment == segment => {
+                    extent.count += 1;
+                    extent.bytes += bytes;
+                }
+                _ => {
+                    subject.extents.push_back(Extent { segment, first: *position, count: 1, bytes, row: 0 });
+                    state.ids.push(id);
+                    state.live_extents += 1;
+                }
             }
         }
     }
@@ -203,11 +214,7 @@ impl Index {
     }
 
     fn load_range(&mut self, segment: u64, range: &Range) {
-        let subject = self.subjects.entry(range.id).or_insert_with(|| SubjectState {
-            first: 1,
-            kept: 1,
-            ..SubjectState::default()
-        });
+        let subject = self.subjects.entry(range.id).or_default();
         let extent = Extent::of(segment, range);
         subject.last = subject.last.max(extent.end().saturating_sub(1));
         subject.extents.push_back(extent);

@@ -113,23 +113,36 @@ impl DiskLog {
         mut change: impl FnMut(&mut Queue, &Shared) -> Result<Queued, LogError>,
     ) -> Result<Queued, LogError> {
         loop {
+            if let Some(queued) = self.try_queue(&mut change) {
+                return queued;
+            }
+            // Registered before the second look, so that room made in between is not missed.
             let room = self.shared.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            {
-                let mut queue = self.shared.queue.lock();
-                if let Some(error) = &queue.closed {
-                    return Err(error.clone());
-                }
-                if queue.has_room() {
-                    let queued = change(&mut queue, &self.shared);
-                    drop(queue);
-                    self.shared.work.notify_one();
-                    return queued;
-                }
+            if let Some(queued) = self.try_queue(&mut change) {
+                return queued;
             }
             room.await;
         }
+    }
+
+    /// Queues a change if there is room.
+    fn try_queue(
+        &self,
+        change: &mut impl FnMut(&mut Queue, &Shared) -> Result<Queued, LogError>,
+    ) -> Option<Result<Queued, LogError>> {
+        let mut queue = self.shared.queue.lock();
+        if let Some(error) = &queue.closed {
+            return Some(Err(error.clone()));
+        }
+        if !queue.has_room() {
+            return None;
+        }
+        let queued = change(&mut queue, &self.shared);
+        drop(queue);
+        self.shared.work.notify_one();
+        Some(queued)
     }
 
     fn check_space(&self, purpose: Purpose) -> Result<(), LogError> {
