@@ -65,3 +65,36 @@ fn a_revision_knows_how_a_facility_writes_and_what_it_is_called() {
     assert_eq!(from("default/chn").limits.fallback_charset, barid_hl7::Charset::Windows1252);
     assert_eq!(from("default/chn").facts.name, "chn");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    /// However a file is damaged, no other file's documents change, and nothing panics.
+    #[test]
+    fn damage_in_one_file_changes_nothing_in_another(from in 0_usize..2_000, length in 0_usize..200, insert in "[ -~\n]{0,12}") {
+        let read = |name: &str| std::fs::read_to_string(folder("hospital").join(name)).unwrap();
+        let names = ["exchange.yaml", "listeners.yaml", "facilities.yaml", "destinations.yaml", "shared.yaml", "results.yaml", "admissions.yaml"];
+        let good: Vec<(&str, String)> = names.iter().map(|name| (*name, read(name))).collect();
+        let texts = |files: &[(&'static str, String)]| {
+            barid_config::Sources::from_texts(files.iter().map(|(name, text)| (*name, text.as_str())))
+        };
+        let before = compile(&texts(&good), None);
+        let mut damaged = good.clone();
+        let text = &mut damaged.last_mut().unwrap().1;
+        let mut from = from.min(text.len());
+        while !text.is_char_boundary(from) { from -= 1; }
+        let mut to = (from + length).min(text.len());
+        while !text.is_char_boundary(to) { to += 1; }
+        text.replace_range(from..to, &insert);
+        let after = compile(&texts(&damaged), Some(&before.snapshot));
+        for name in ["results", "orders"] {
+            let name = Name::local(name);
+            proptest::prop_assert!(std::sync::Arc::ptr_eq(&before.snapshot.channels[&name], &after.snapshot.channels[&name]));
+        }
+        proptest::prop_assert_eq!(&before.snapshot.listeners, &after.snapshot.listeners);
+        // What has errors keeps what it was; only a document that is well and named otherwise, or gone, is another.
+        if !after.is_good() && after.snapshot.document("Channel", &Name::local("admissions")).is_some() {
+            proptest::prop_assert!(after.snapshot.channels.contains_key(&Name::local("admissions")));
+        }
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! The types' own descriptions are read from their source, so that a field cannot be described in two ways, or not at all.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its sources has nothing else to do")]
+
 #[path = "reference/fields.rs"]
 mod fields;
 #[path = "reference/page.rs"]

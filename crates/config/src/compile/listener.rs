@@ -141,7 +141,11 @@ fn check_identify(listener: &Listener, identify: Identify, tls: Option<&TlsServe
     let is_local = listener.mllp.as_ref().is_some_and(|mllp| loopback(&mllp.address))
         || listener.https.as_ref().is_some_and(|https| loopback(&https.address));
     if tls.is_none() && !is_local {
-        let (what, field) = if listener.mllp.is_some() { ("MLLP", "mllp") } else { ("HTTP", "https") };
+        let (what, field) = match (&listener.mllp, &listener.https) {
+            (Some(_), _) => ("MLLP", "mllp"),
+            (None, Some(_)) => ("HTTP", "https"),
+            (None, None) => return,
+        };
         let text = format!("{what} without TLS: patient data travels in the clear");
         check.warning(field, text, "add tls, or keep the port inside a network that is trusted");
     }
