@@ -208,7 +208,8 @@ impl Listeners {
             tokens: read.unwrap_or_default(),
             rates: Rates::of(&now.snapshot),
         };
-        self.shared.rules.store(Arc::new(rules));
+        let before = self.shared.rules.swap(Arc::new(rules));
+        self.shared.rules.load().tokens.tell(&before.tokens);
     }
 
     async fn bring_one(&self, spec: &Arc<ListenerSpec>) -> Result<(), ListenerFault> {

@@ -13,25 +13,37 @@ use crate::secrets::Secrets;
 pub(crate) struct Tokens {
     /// Digest of the token, and its place as identities name it.
     known: Vec<(Digest, Arc<str>)>,
+    /// Places that could not be read, and why.
+    unread: Vec<(Arc<str>, String)>,
 }
 
 impl Tokens {
-    /// Reads them all; those that cannot be read are told and match nothing. Blocking.
+    /// Reads them all; those that cannot be read match nothing. Blocking.
     pub(crate) fn read(snapshot: &Snapshot, secrets: &dyn Secrets) -> Self {
+        let mut unread = Vec::new();
         let identities = snapshot.facilities.values().flat_map(|facility| &facility.identities);
         let mut known: Vec<(Digest, Arc<str>)> = Vec::new();
         for secret in identities.filter_map(|identity| identity.token.as_ref()) {
             let place: Arc<str> = secret.to_string().into();
-            if known.iter().any(|(_, other)| *other == place) {
+            if known.iter().any(|(_, other)| *other == place) || unread.iter().any(|(other, _)| *other == place) {
                 continue;
             }
             match secrets.value(secret) {
                 Ok(token) if !token.is_empty() => known.push((Digest::of(&token), place)),
-                Ok(_) => tracing::warn!(token = %place, "token is empty and recognises nobody"),
-                Err(error) => tracing::warn!(token = %place, %error, "token cannot be read and recognises nobody"),
+                Ok(_) => unread.push((place, "it is empty".to_owned())),
+                Err(error) => unread.push((place, error.to_string())),
             }
         }
-        Self { known }
+        Self { known, unread }
+    }
+
+    /// Logs what could not be read, but for what was known of already.
+    pub(crate) fn tell(&self, before: &Self) {
+        for fault @ (place, error) in &self.unread {
+            if !before.unread.contains(fault) {
+                tracing::warn!(token = %place, %error, "token cannot be read and recognises nobody");
+            }
+        }
     }
 
     /// The places of the tokens that have this value.
