@@ -62,6 +62,8 @@ macro_rules! ledger_contract {
             deliveries: a_delivery_that_came_back_from_park_and_was_refused_is_held,
             deliveries: a_rerun_is_a_delivery_of_its_own_and_takes_the_place_of_the_first,
             deliveries: the_quarantine_has_what_waits_for_a_person_and_nothing_else,
+            deliveries: a_message_set_aside_on_which_a_person_has_decided_waits_no_more,
+            deliveries: one_message_is_looked_up_with_its_deliveries,
             deliveries: places_in_the_log_are_kept_for_every_payload,
             deliveries: statistics_count_by_channel_destination_and_facility,
             deliveries: only_what_a_sender_sent_counts_as_seen,

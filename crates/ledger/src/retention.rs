@@ -9,7 +9,8 @@ use crate::Cursor;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
-    /// For channels that are not named, and for what has no channel, commands and refusals.
+    /// For channels that are not named, and for what has no channel, refusals among it. (Commands stay as long as any
+    /// message they may be about.)
     pub before: Timestamp,
     /// For these channels.
     pub channels: Vec<(Name, Timestamp)>,
@@ -20,6 +21,12 @@ impl Retention {
     #[must_use]
     pub const fn all(before: Timestamp) -> Self {
         Self { before, channels: Vec::new() }
+    }
+
+    /// The earliest time of all: everything older is past its retention, whatever channel it is of.
+    #[must_use]
+    pub fn earliest(&self) -> Timestamp {
+        self.channels.iter().map(|(_, before)| *before).fold(self.before, Timestamp::min)
     }
 
     /// The latest time of all: nothing newer is touched.

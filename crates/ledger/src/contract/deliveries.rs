@@ -10,7 +10,7 @@ use super::ask::story;
 use super::world::{BEGIN, Piece, World, Written, finding};
 use crate::filter::SCAN_MAX;
 use crate::view::{OutPlace, Place};
-use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, Paging, State};
+use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, Paging, Retention, State};
 
 fn list(ledger: &dyn Ledger, filter: &DeliveryFilter, limit: usize) -> Vec<DeliveryView> {
     let mut paging = Paging::first(limit);
@@ -249,6 +249,56 @@ pub fn the_quarantine_has_what_waits_for_a_person_and_nothing_else(ledger: &dyn 
     assert_eq!(waiting(filter(|f| f.destination = Some(Name::local("archive")))), [(both, some("archive"))]);
     assert_eq!(waiting(filter(|f| f.uid = Some(aside))), [(aside, None)]);
     assert_eq!(waiting(filter(|f| f.uid = Some(held))), []);
+}
+
+pub fn a_message_set_aside_on_which_a_person_has_decided_waits_no_more(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let aside: Vec<_> = (0..3)
+        .map(|_| {
+            let uid = world.accept();
+            world.set_aside(uid, 207);
+            uid
+        })
+        .collect();
+    world.deliver();
+    world.apply(ledger);
+    let waiting = |ledger: &dyn Ledger| {
+        let page = ledger.quarantine(&DeliveryFilter::default(), &Paging::default()).unwrap();
+        page.items.into_iter().map(|item| item.message.uid).collect::<Vec<_>>()
+    };
+    let first =
+        |ledger: &dyn Ledger| ledger.set_aside().unwrap().into_iter().map(|place| place.position).collect::<Vec<_>>();
+    assert_eq!((waiting(ledger), first(ledger)), (vec![aside[2], aside[1], aside[0]], vec![1]));
+    // Another word about a message decides nothing.
+    world.command("replay", &aside[2].to_string());
+    world.command("discard", &aside[0].to_string());
+    world.apply(ledger);
+    assert_eq!((waiting(ledger), first(ledger)), (vec![aside[2], aside[1]], vec![2]));
+    assert!(ledger.message(aside[0]).unwrap().unwrap().settled);
+    assert!(!ledger.message(aside[1]).unwrap().unwrap().settled);
+    world.command("rerun", &aside[1].to_string());
+    world.command("rerun", &aside[2].to_string());
+    world.apply(ledger);
+    assert_eq!((waiting(ledger), first(ledger)), (vec![], vec![]));
+    // The command is kept as long as the message, though the rest has a shorter retention.
+    let long = (Name::local("admissions"), BEGIN);
+    let retention = Retention { before: world.now.plus(Duration::from_secs(1)), channels: vec![long] };
+    ledger.prune(&retention, None, 100).unwrap();
+    assert_eq!(waiting(ledger), []);
+    assert!(ledger.message(aside[0]).unwrap().unwrap().settled);
+}
+
+pub fn one_message_is_looked_up_with_its_deliveries(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let uid = world.deliver();
+    world.apply(ledger);
+    assert_eq!(ledger.message(uid).unwrap(), Some(story(ledger, uid).message));
+    assert_eq!(ledger.message(world.uid()).unwrap(), None);
+    // One of which only the end is known so far is known.
+    let early = world.uid();
+    world.end(Piece::new(early, "registry"), Outcome::Delivered);
+    world.apply(ledger);
+    assert_eq!(ledger.message(early).unwrap().unwrap().deliveries.len(), 1);
 }
 
 pub fn places_in_the_log_are_kept_for_every_payload(ledger: &dyn Ledger) {

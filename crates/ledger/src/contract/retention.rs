@@ -67,6 +67,8 @@ pub fn what_waits_for_a_person_is_never_removed(ledger: &dyn Ledger) {
     let held = world.accept();
     world.route(held, &["registry"]);
     world.park(Piece::new(held, "registry"), Parked::Held);
+    // What a person says of a message ends none of its deliveries.
+    world.command("discard", &held.to_string());
     let quarantined = world.accept();
     world.route(quarantined, &["registry"]);
     world.quarantine(Piece::new(quarantined, "registry"));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use barid_model::record::Parked;
 use barid_model::{Cause, Name, Outcome, Revision};
 
 use super::ask::{find, uids};
@@ -153,6 +154,11 @@ pub fn a_message_is_found_by_the_state_of_its_deliveries(ledger: &dyn Ledger) {
     let rejected = world.accept();
     world.route(rejected, &["registry"]);
     world.end(Piece::new(rejected, "registry"), Outcome::Rejected);
+    let flying = world.accept();
+    world.route(flying, &["registry"]);
+    let parked = world.accept();
+    world.route(parked, &["registry"]);
+    world.park(Piece::new(parked, "registry"), Parked::Stalled);
     world.apply(ledger);
     let by = |state| uids(ledger, &filter(|f| f.state = Some(state)));
     assert_eq!(by(State::NotYetRouted), [waiting]);
@@ -160,10 +166,14 @@ pub fn a_message_is_found_by_the_state_of_its_deliveries(ledger: &dyn Ledger) {
     assert_eq!(by(State::Quarantined), [both, aside]);
     assert_eq!(by(State::Delivered), [both, first]);
     assert_eq!(by(State::Rejected), [rejected]);
+    assert_eq!(by(State::InFlight), [parked, flying]);
+    assert_eq!(by(State::Parked), [parked]);
     assert_eq!(by(State::Held), []);
     let found = find(ledger, &MessageFilter::default(), 10);
     let states: Vec<State> = found.iter().map(|message| message.state).collect();
     let expected = [
+        State::Parked,
+        State::InFlight,
         State::Rejected,
         State::Quarantined,
         State::Quarantined,

@@ -66,15 +66,24 @@ fn channels(tx: &Transaction<'_>, names: &mut Names, retention: &Retention) -> R
     retention.channels.iter().map(|(name, before)| Ok((names.name(tx, name)?, *before))).collect()
 }
 
-/// Whether something of a message is under way or waits for a person.
+/// Whether something of a message is under way or waits for a person. A person's word about a message settles only that
+/// it was set aside before routing, never what is under way.
 fn is_open(tx: &Transaction<'_>, uid: MessageUid) -> Result<bool, Fault> {
-    let mut statement = tx.prepare_cached(
-        "SELECT EXISTS(SELECT 1 FROM message WHERE uid = ?1 AND (disposition IS NULL OR disposition = 3))
-         OR EXISTS(SELECT 1 FROM delivery d WHERE uid = ?1 AND state < 4 AND NOT EXISTS(SELECT 1 FROM delivery n
+    let key = [uid.as_bytes().as_slice()];
+    let deliveries: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM delivery d WHERE uid = ?1 AND state < 4 AND NOT EXISTS(SELECT 1 FROM delivery n
              WHERE n.uid = d.uid AND n.route = d.route AND n.part = d.part AND n.run = d.run + 1))",
-    )?;
-    let open: bool = statement.query_row([uid.as_bytes().as_slice()], |row| row.get(0))?;
-    Ok(open && !is_settled(tx, uid)?)
+        )?
+        .query_row(key, |row| row.get(0))?;
+    let disposition: Option<i64> =
+        tx.prepare_cached("SELECT disposition FROM message WHERE uid = ?1")?.query_row(key, |row| row.get(0))?;
+    Ok(match disposition {
+        _ if deliveries => true,
+        None => true,
+        Some(3) => !is_settled(tx, uid)?,
+        Some(_) => false,
+    })
 }
 
 fn remove(tx: &Transaction<'_>, uid: MessageUid, pruned: &mut Pruned) -> Result<(), Fault> {
@@ -89,10 +98,11 @@ fn remove(tx: &Transaction<'_>, uid: MessageUid, pruned: &mut Pruned) -> Result<
 
 /// What does not belong to a message: refusals, commands, and the keys of messages that are gone.
 fn aside(tx: &Transaction<'_>, retention: &Retention) -> Result<(), Fault> {
-    for table in ["refused", "command"] {
+    // A command may be about a message of any channel, and tells that a person has decided on it.
+    for (table, before) in [("refused", retention.before), ("command", retention.earliest())] {
         let sql =
             format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ?1 ORDER BY id LIMIT ?2)");
-        tx.prepare_cached(&sql)?.execute(params![retention.before.micros(), ASIDE_MAX])?;
+        tx.prepare_cached(&sql)?.execute(params![before.micros(), ASIDE_MAX])?;
     }
     let oldest: Option<Vec<u8>> = tx.query_row("SELECT min(uid) FROM message", [], |row| row.get(0))?;
     let oldest = oldest.unwrap_or_else(|| time::floor(retention.latest()).to_vec());

@@ -115,9 +115,8 @@ fn keys(text: Option<&str>) -> Vec<Key> {
 
 /// Whether a person has decided on a message that was set aside before routing.
 pub(in crate::sqlite) fn is_settled(conn: &Connection, uid: MessageUid) -> Result<bool, Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT EXISTS(SELECT 1 FROM command WHERE target = ?1 AND verb IN ('rerun', 'discard'))",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM command WHERE target = ?1 AND verb IN ('rerun', 'discard'))")?;
     Ok(statement.query_row([uid.to_string()], |row| row.get(0))?)
 }
 
