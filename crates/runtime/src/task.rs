@@ -6,14 +6,18 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use crate::exit::Exit;
 use crate::shutdown::Shutdown;
+
+/// How long background tasks may take to end once they are told to.
+const ABORT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the end of a task means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum Kind {
 pub struct Tasks {
     shutdown: Shutdown,
     alive: watch::Sender<usize>,
-    background: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    background: Arc<Mutex<Vec<(AbortHandle, JoinHandle<()>)>>>,
     failure: Arc<Mutex<Option<Exit>>>,
 }
 
@@ -50,17 +54,18 @@ impl Tasks {
         E: Display + Send + 'static,
     {
         let tasks = self.clone();
+        let task = tokio::spawn(future);
         if kind == Kind::Background {
-            let handle = tokio::spawn(async move { tasks.ended(kind, name, tokio::spawn(future).await) });
+            let abort = task.abort_handle();
+            let ended = tokio::spawn(async move { tasks.ended(kind, name, task.await) });
             let mut background = self.background.lock();
-            background.retain(|task| !task.is_finished());
-            background.push(handle);
+            background.retain(|(_, ended)| !ended.is_finished());
+            background.push((abort, ended));
             return;
         }
         self.alive.send_modify(|alive| *alive += 1);
         tokio::spawn(async move {
-            let result = tokio::spawn(future).await;
-            tasks.ended(kind, name, result);
+            tasks.ended(kind, name, task.await);
             tasks.alive.send_modify(|alive| *alive = alive.saturating_sub(1));
         });
     }
@@ -102,12 +107,19 @@ impl Tasks {
         *self.failure.lock()
     }
 
-    /// Waits until all critical and service tasks have ended, or the deadline has passed; then ends the background ones. Whether all ended in time.
+    /// Waits until all critical and service tasks have ended, or the deadline has passed; then ends the background ones.
+    /// Whether all ended in time.
     pub async fn finish(&self, deadline: Instant) -> bool {
         let mut alive = self.alive.subscribe();
         let all = tokio::time::timeout_at(deadline, alive.wait_for(|alive| *alive == 0)).await.is_ok();
-        for task in self.background.lock().drain(..) {
-            task.abort();
+        let background = std::mem::take(&mut *self.background.lock());
+        for (abort, _) in &background {
+            abort.abort();
+        }
+        // What they hold (a socket's file) goes with them: that is worth a moment, not more.
+        let gone = futures_util::future::join_all(background.into_iter().map(|(_, ended)| ended));
+        if tokio::time::timeout(ABORT_PATIENCE, gone).await.is_err() {
+            tracing::debug!("a background task did not end");
         }
         all
     }

@@ -77,3 +77,18 @@ async fn the_first_reason_to_stop_decides_the_code() {
     process.shutdown.begin("second", Exit::Ok);
     assert_eq!(process.run().await, Exit::Configuration);
 }
+
+#[tokio::test]
+async fn what_a_background_task_holds_is_gone_when_the_process_has_ended() {
+    let process = Process::new(Duration::from_secs(5));
+    let held = std::sync::Arc::new(());
+    let holds = std::sync::Arc::clone(&held);
+    process.tasks.spawn(Kind::Background, "control socket", async move {
+        let _holds = holds;
+        std::future::pending::<()>().await;
+        nothing_wrong()
+    });
+    process.shutdown.begin("test", Exit::Ok);
+    assert_eq!(process.run().await, Exit::Ok);
+    assert_eq!(std::sync::Arc::strong_count(&held), 1);
+}

@@ -28,10 +28,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Options of `receive`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "A fault is ACT or ACT@WHICH. Acts: delay=500ms, close, twice, wrong-id, garbage, half, silent, reject=AE/207, commit, \
-status=503/5. Which: every=10, first=3, id=CONTROL-ID, prefix=TEXT. The first that matches a message counts."
-)]
 pub(super) struct Args {
     /// Receive MLLP on this port or address
     #[arg(long, value_name = "PORT", value_parser = address)]
@@ -42,7 +38,9 @@ pub(super) struct Args {
     /// MLLP release 2: a commit block before each answer
     #[arg(long, requires = "mllp")]
     release2: bool,
-    /// Misbehave; may be given more than once, or several with commas
+    /// Misbehave: ACT or ACT@WHICH, more with commas; the first that matches a message counts. Acts: delay=500ms, close,
+    /// twice, wrong-id, garbage, half, silent, reject=AE/207, commit, status=503/5. Which: every=10, first=3,
+    /// id=CONTROL-ID, prefix=TEXT
     #[arg(long = "fault", value_name = "FAULT", value_delimiter = ',')]
     faults: Vec<String>,
     /// Read slowly: pause so long after each read

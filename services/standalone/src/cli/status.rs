@@ -19,7 +19,7 @@ const CERTIFICATE_WARNING: Duration = Duration::from_secs(30 * 86_400);
 /// Options of `status`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Also list senders that have been silent and destinations where nothing waits
+    /// Also list senders that were never heard of
     #[arg(long, short)]
     all: bool,
 }
