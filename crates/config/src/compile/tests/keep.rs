@@ -141,3 +141,36 @@ fn a_change_says_what_it_does_to_what_is_running() {
     );
     assert_eq!(crate::diff(&first.snapshot, &first.snapshot), []);
 }
+
+#[test]
+fn messages_of_an_invalid_channel_are_refused_as_retryable_and_never_taken_by_another() {
+    use barid_validate::{Refusal, Verdict};
+    let other = "---\nkind: Channel\nmetadata: {name: other}\nspec:\n  priority: -1\n  from: {listeners: [{name: in}]}\n  routes: [{name: r, to: {destination: out}}]\n";
+    let text = set(&format!("filter: \"nonsense(\"\n{ROUTES}"))
+        .replace("listeners: [{name: in}]", "listeners: [{name: in}], when: \"msg.type == 'ADT'\"")
+        .replace("address: 127.0.0.1}\n", "address: 127.0.0.1}\n  unknownFacility: accept\n");
+    let compiled = compiled(&format!("{text}{other}"));
+    assert!(!compiled.is_good());
+    let parse = |kind: &str| {
+        let raw = format!("MSH|^~\\&|A|B|C|D|20261122||{kind}|1|P|2.5\rPID|1||7^^^B\r");
+        let sample = crate::testing::Sample {
+            raw: bytes::Bytes::from(raw).into(),
+            facility: None,
+            received: barid_model::Timestamp::from_millis(0),
+        };
+        sample.at(&compiled.snapshot, &name("in")).unwrap()
+    };
+    match parse("ADT^A01^ADT_A01") {
+        Verdict::Reject(rejected) => {
+            assert_eq!((rejected.refusal, rejected.channel), (Refusal::Retry, Some(name("c"))));
+            assert_eq!(rejected.findings[0].code, 207);
+        }
+        verdict => panic!("{verdict:?}"),
+    }
+    match parse("ORU^R01^ORU_R01") {
+        Verdict::Accept(accepted) => {
+            assert_eq!(accepted.envelope.channel, Some(name("other")), "what is not its own goes on")
+        }
+        verdict => panic!("{verdict:?}"),
+    }
+}
