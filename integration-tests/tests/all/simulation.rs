@@ -14,7 +14,7 @@ use random::Random;
 use world::World;
 
 /// Histories a run of the test suite plays; `BARID_HISTORIES` plays more.
-const HISTORIES: u64 = 400;
+const HISTORIES: u64 = 150;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

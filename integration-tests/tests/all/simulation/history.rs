@@ -103,9 +103,9 @@ impl History {
     ) -> Result<(), String> {
         // What was set aside once takes no place in the line.
         let in_line = |sent: &Sent| {
-            ended.get(&(sent.uid, destination)).is_some_and(|ends| {
-                ends.iter().all(|(run, outcome)| *run == 0 && *outcome == Outcome::Delivered)
-            })
+            ended
+                .get(&(sent.uid, destination))
+                .is_some_and(|ends| ends.iter().all(|(run, outcome)| *run == 0 && *outcome == Outcome::Delivered))
         };
         let mut line: Vec<(&Sent, usize)> = self
             .sent

@@ -27,4 +27,3 @@ impl Random {
         self.below(100) < chance
     }
 }
-

@@ -5,19 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use barid_delivery::connect::Backoff;
 use barid_delivery::connect::{
     AnswerClass, Answered, Connection, Connector, Met, Outgoing, Sent as Attempt, Status, TransportError,
     TransportKind, Verdict,
 };
-use barid_delivery::connect::Backoff;
 use barid_delivery::owner::command::{Act, Command};
 use barid_delivery::owner::status::Shared;
 use barid_delivery::owner::{self, Plan};
 use barid_log::memory::MemoryLog;
 use barid_log::{Log, LogError, Position, ReadLimit};
-use barid_model::record::{
-    Answer, AnswerRecord, InRecord, OutcomeRecord, ParkEvent, Parked, Record as _,
-};
+use barid_model::record::{Answer, AnswerRecord, InRecord, OutcomeRecord, ParkEvent, Parked, Record as _};
 use barid_model::stage::{Call, StageError};
 use barid_model::{
     Cause, Clock, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType, MessageUid,
@@ -96,7 +94,10 @@ impl World {
             for partition in PARTITIONS.all() {
                 for (position, bytes) in self.read(&subject::out(destination, partition).unwrap()).await {
                     let record = barid_model::record::OutRecord::decode(bytes).unwrap();
-                    println!("{destination} out {partition} {position} {} {} {:?}", record.id, record.uid, record.source);
+                    println!(
+                        "{destination} out {partition} {position} {} {} {:?}",
+                        record.id, record.uid, record.source
+                    );
                 }
             }
             let commit = self.log.get(&subject::delivery_commit(destination).unwrap()).await.unwrap();
@@ -105,14 +106,20 @@ impl World {
                 match ParkEvent::decode(bytes).unwrap() {
                     ParkEvent::Parked(record) => {
                         let (why, delivery) = (record.why, &record.delivery);
-                        println!("{destination} park {position} {why:?} {} out {:?} {:?}", delivery.id, record.out, delivery.lanes);
+                        println!(
+                            "{destination} park {position} {why:?} {} out {:?} {:?} attempts {} doubt {}",
+                            delivery.id, record.out, delivery.lanes, record.attempts, record.possible_duplicate
+                        );
                     }
                     event => println!("{destination} park {position} {event:?}"),
                 }
             }
             for (position, bytes) in self.read(&subject::outcome(destination).unwrap()).await {
                 let record = OutcomeRecord::decode(bytes).unwrap();
-                println!("{destination} outcome {position} {} out {:?} park {:?} {:?}", record.id, record.out, record.park, record.outcome);
+                println!(
+                    "{destination} outcome {position} {} out {:?} park {:?} {:?}",
+                    record.id, record.out, record.park, record.outcome
+                );
             }
         }
         for note in &self.history.lock().unwrap().notes {
@@ -296,6 +303,7 @@ impl World {
         for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
             match ParkEvent::decode(bytes).unwrap() {
                 ParkEvent::Parked(record) => open.push((position, record.why)),
+                ParkEvent::Released(_) => {}
                 ParkEvent::Held { position: held, .. } => {
                     open.iter_mut().filter(|(position, _)| *position == held).for_each(|(_, why)| *why = Parked::Held);
                 }
@@ -505,8 +513,7 @@ impl Call<ApplyInput, Applied> for Everywhere {
             target: RouteTarget::Destination(name.clone()),
             output: RouteOutput::Sent(vec![input.raw.clone()]),
         };
-        let applied =
-            |input: ApplyInput| Ok(Applied::Routed(self.0.iter().map(|name| route(&input, name)).collect()));
+        let applied = |input: ApplyInput| Ok(Applied::Routed(self.0.iter().map(|name| route(&input, name)).collect()));
         Box::pin(std::future::ready(batch.into_iter().map(applied).collect()))
     }
 }
@@ -530,4 +537,3 @@ impl Programs for Plain {
         Box::pin(std::future::ready(Ok(())))
     }
 }
-

@@ -94,7 +94,8 @@ impl Owner {
                 self.withdraw(at, &record.delivery)?;
                 // The lane of a held head that is taken away goes on.
                 self.parking.release(at);
-                let over = Over { position: at, why: record.why, out: record.out, record: Arc::new(record.delivery.clone()) };
+                let over =
+                    Over { position: at, why: record.why, out: record.out, record: Arc::new(record.delivery.clone()) };
                 if *act == Act::Discard(at) {
                     let outcome = self.by_person(at, &record, Outcome::Discarded, actor, reason);
                     self.write_outcome(outcome, Some(over));

@@ -157,7 +157,15 @@ impl Recovered {
     /// Whether everything that the owner before may have had in its window has been read again.
     pub(super) fn is_read_again(&mut self, read: impl Fn(Partition) -> u64) -> bool {
         self.targets.retain(|partition, target| read(*partition) < *target);
+        if self.targets.is_empty() && !self.ended.is_empty() {
+            self.ended.clear();
+        }
         self.targets.is_empty()
+    }
+
+    /// The first outcome of a position that is not read again yet: a commit must not leave it behind.
+    pub(super) fn outcomes_from(&self) -> Option<u64> {
+        self.ended.values().copied().filter(|outcome| *outcome != u64::MAX).min()
     }
 
     /// Whether this position needs nothing any more, and where its outcome stands.

@@ -121,7 +121,8 @@ impl Owner {
 
     /// Parks an entry that stands in OUT; or takes one out of the window that stands in PARK already.
     pub(super) fn park(&mut self, id: EntryId, why: Parked, findings: Vec<Finding>) {
-        let Some(entry) = self.window.get(id) else { return };
+        // What is being recorded is decided on already.
+        let Some(entry) = self.window.get(id).filter(|entry| entry.phase != Phase::Recording) else { return };
         let record = Arc::clone(&entry.record);
         match entry.place {
             Place::Out { .. } => {
@@ -170,7 +171,8 @@ impl Owner {
     pub(super) fn channels_paused(&mut self) {
         let paused = Arc::clone(&self.options.paused.borrow_and_update());
         for id in self.window.movable() {
-            let held = self.window.get(id).is_some_and(|entry| paused.contains(&entry.record.channel));
+            let entry = self.window.get(id).filter(|entry| entry.phase.is_movable());
+            let held = entry.is_some_and(|entry| paused.contains(&entry.record.channel));
             if held {
                 self.park_lanes(id, Parked::Paused, Vec::new());
             }
