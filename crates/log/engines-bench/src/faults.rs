@@ -15,7 +15,7 @@ use crate::stores::{Fjall, Redb};
 const RECORDS: u64 = 20_000;
 
 /// A kilobyte that no bit of another record resembles, and that does not compress.
-fn record(position: u64) -> Bytes {
+pub(crate) fn record(position: u64) -> Bytes {
     let mut state = position.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let word = |_| {
         state ^= state << 13;
@@ -131,9 +131,21 @@ fn of_damage<S: Store>(name: &str, open: fn(&Path) -> Result<S, String>, report:
     fill(&mut store, 0, RECORDS).expect("room");
     copy(&live, &crashed);
     drop(store);
+    for (state, from) in [("crashed", &crashed), ("closed", &live)] {
+        of_flips(&format!("{name} {state}"), directory.path(), from, open, report);
+    }
+}
+
+fn of_flips<S: Store>(
+    name: &str,
+    directory: &Path,
+    from: &Path,
+    open: fn(&Path) -> Result<S, String>,
+    report: fn(&S) -> String,
+) {
     for wanted in [RECORDS / 4, RECORDS / 2, RECORDS * 9 / 10] {
-        let harmed = directory.path().join(format!("harmed{wanted}"));
-        copy(&crashed, &harmed);
+        let harmed = directory.join(format!("{}{wanted}", name.replace(' ', "-")));
+        copy(from, &harmed);
         let needle = record(wanted);
         let mut flipped = 0;
         for path in files(&harmed) {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use redb::{Durability, ReadableDatabase, TableDefinition};
 
+use crate::faults::record;
 use crate::grouped::{Store, key};
 
 /// A log-structured merge tree with a journal; `persist(SyncData)` after each batch.
@@ -33,7 +34,9 @@ impl Store for Fjall {
     }
 
     fn readable(&self, count: u64) -> (u64, Option<String>) {
-        count_readable(count, |key| self.records.get(key).map(|found| found.is_some()).map_err(|e| format!("{e:?}")))
+        count_readable(count, |key| {
+            self.records.get(key).map(|found| found.map(|value| value.to_vec())).map_err(|e| format!("{e:?}"))
+        })
     }
 }
 
@@ -73,16 +76,19 @@ impl Store for Redb {
             Ok(table) => table,
             Err(error) => return (0, Some(format!("{error:?}"))),
         };
-        count_readable(count, |key| table.get(key).map(|found| found.is_some()).map_err(|e| format!("{e:?}")))
+        count_readable(count, |key| {
+            table.get(key).map(|found| found.map(|value| value.value().to_vec())).map_err(|e| format!("{e:?}"))
+        })
     }
 }
 
-fn count_readable(count: u64, get: impl Fn(&[u8]) -> Result<bool, String>) -> (u64, Option<String>) {
+fn count_readable(count: u64, get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, String>) -> (u64, Option<String>) {
     let (mut found, mut error) = (0, None);
     for position in 0..count {
         match get(&key(0, position)) {
-            Ok(true) => found += 1,
-            Ok(false) => {}
+            Ok(Some(value)) if value == record(position) => found += 1,
+            Ok(Some(_)) => error = error.or(Some(format!("record {position} is GARBLED, without an error"))),
+            Ok(None) => {}
             Err(first) => error = error.or(Some(first)),
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::group::{Group, Place, Placed};
+use super::own::is_own;
 use super::places::{KeyRecord, SegmentIndex};
 use super::sidecar::{Range, Summary};
 use crate::watchers::Watchers;
@@ -171,7 +172,7 @@ impl Index {
             state.tombstones += u32::from(deleted);
         }
         self.set_key(segment, key, revision, place, deleted);
-        if !is_internal(key) {
+        if !is_own(key) {
             self.watchers.notify(key, Revision(revision));
         }
     }
@@ -385,19 +386,4 @@ impl Index {
 fn dead_part(extent: &Extent, first: u64) -> u64 {
     let dead = first.saturating_sub(extent.first).min(u64::from(extent.count));
     u64::try_from(u128::from(extent.bytes) * u128::from(dead) / u128::from(extent.count.max(1))).unwrap_or(extent.bytes)
-}
-
-/// The key under which a subject's trim is kept; no checked name begins so.
-pub(super) fn trim_key(id: u32) -> Key {
-    Key::stored(&format!("!trim.{id}"))
-}
-
-/// The subject of a trim key.
-pub(super) fn trim_of(key: &Key) -> Option<u32> {
-    key.as_str().strip_prefix("!trim.")?.parse().ok()
-}
-
-/// Keys of the engine's own.
-pub(super) fn is_internal(key: &Key) -> bool {
-    key.as_str().starts_with('!')
 }

@@ -26,6 +26,7 @@ mod index;
 mod keep;
 mod open;
 mod options;
+mod own;
 mod places;
 mod queue;
 mod read;
@@ -56,6 +57,9 @@ use crate::{
     Subject, Ticket,
 };
 
+/// Largest segment, in bytes: offsets in it have 32 bits, and a start reads the last one whole.
+const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+
 /// The log on disk. Dropping it writes what is queued, and ends its threads.
 pub struct DiskLog {
     shared: Arc<Shared>,
@@ -83,7 +87,8 @@ impl DiskLog {
     ///
     /// # Errors
     /// [`OpenError`] says what to do.
-    pub fn open_on(storage: Arc<dyn Storage>, options: Options) -> Result<(Self, Recovery), OpenError> {
+    pub fn open_on(storage: Arc<dyn Storage>, mut options: Options) -> Result<(Self, Recovery), OpenError> {
+        options.segment_bytes = options.segment_bytes.min(MAX_SEGMENT_BYTES);
         let place = storage.place();
         let lock = storage.lock().map_err(|source| match source.kind() {
             std::io::ErrorKind::WouldBlock => OpenError::Locked(place.clone()),
@@ -302,7 +307,7 @@ impl Log for DiskLog {
             let from = (std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded);
             let keys =
                 index.keys.range::<str, _>(from).map(|(key, _)| key).take_while(|key| key.as_str().starts_with(prefix));
-            Ok(keys.filter(|key| !index::is_internal(key)).cloned().collect())
+            Ok(keys.filter(|key| !own::is_own(key)).cloned().collect())
         })
     }
 

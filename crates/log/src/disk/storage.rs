@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -95,9 +95,13 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory, made if it is missing.
+    /// Opens the directory. If it is missing it is made, for this user alone (it will hold messages), and its name is durable before anything is in it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        if !path.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            fs::File::open(parent)?.sync_all()?;
+        }
         Ok(Self { path: path.to_owned(), handle: fs::File::open(path)? })
     }
 }
