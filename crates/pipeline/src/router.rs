@@ -254,6 +254,11 @@ impl Router {
         if !errors.is_empty() {
             return Ok(Some(ended(envelope, source, now, Disposition::Quarantined, None, errors)));
         }
+        // The parse stage accepts such a message where its channel asks for that: it is kept, and goes nowhere.
+        if envelope.findings.iter().any(|finding| finding.severity == Severity::Error) {
+            let findings = envelope.findings.clone();
+            return Ok(Some(ended(envelope, source, now, Disposition::Quarantined, None, findings)));
+        }
         self.apply(&record, &program, source).await.map(Some)
     }
 

@@ -7,4 +7,6 @@
 pub mod connect;
 pub mod owner;
 pub mod parking;
+#[cfg(test)]
+mod testing;
 pub mod window;

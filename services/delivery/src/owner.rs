@@ -50,6 +50,9 @@ const STALL_AFTER: Duration = Duration::from_secs(30);
 /// How long sends in flight may take to end when the owner stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// What an attempt means; the last argument is whether a sender still waits for the answer.
+pub type Judge = Box<dyn Fn(&Outgoing, &Sent, u32, bool) -> Verdict + Send + Sync>;
+
 /// How the owner treats its destination; a new one takes effect at once.
 pub struct Plan {
     /// Its way out.
@@ -64,8 +67,8 @@ pub struct Plan {
     pub repeat_bound: usize,
     /// Whether nothing is to be sent now.
     pub paused: bool,
-    /// What an attempt means; the last argument is whether a sender still waits for the answer.
-    pub judge: Box<dyn Fn(&Outgoing, &Sent, u32, bool) -> Verdict + Send + Sync>,
+    /// What an attempt means.
+    pub judge: Judge,
 }
 
 /// What an owner is made with.

@@ -35,11 +35,26 @@ pub(super) struct Custody {
     pub(super) waiting: Mutex<HashMap<Digest, Timestamp>>,
 }
 
+/// Senders that may wait at once; of more the oldest are forgotten, and may be told of an earlier rejection.
+const WAITING_MAX: usize = 4_096;
+
+impl Custody {
+    fn note_waiting(&self, key: Digest, received: Timestamp) {
+        let mut waiting = self.waiting.lock();
+        if waiting.len() >= WAITING_MAX
+            && let Some(oldest) = waiting.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key)
+        {
+            waiting.remove(&oldest);
+        }
+        waiting.insert(key, received);
+    }
+}
+
 impl Accept for Custody {
     fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
         Box::pin(async move {
             if envelope.waits.is_some() {
-                self.waiting.lock().insert(self.answer_key(&envelope), envelope.received);
+                self.note_waiting(self.answer_key(&envelope), envelope.received);
             }
             let record = InRecord { envelope, source: None, raw };
             let submitted = self.intake.submit(&record).await.map_err(|error| refusal(&error))?;
