@@ -30,12 +30,15 @@ pub enum Kind {
     Background,
 }
 
+/// A background task: how to end it, and who tells that it has ended.
+type Background = (AbortHandle, JoinHandle<()>);
+
 /// The tasks of a process.
 #[derive(Clone)]
 pub struct Tasks {
     shutdown: Shutdown,
     alive: watch::Sender<usize>,
-    background: Arc<Mutex<Vec<(AbortHandle, JoinHandle<()>)>>>,
+    background: Arc<Mutex<Vec<Background>>>,
     failure: Arc<Mutex<Option<Exit>>>,
 }
 
