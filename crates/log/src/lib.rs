@@ -2,7 +2,7 @@
 //!
 //! One trait, [`Log`], with records in order per [`Subject`] and small keyed state ([`Key`]) beside them, both by compare-and-set. Implementations here:
 //! [`memory`] (tests and simulation: crashes, a full log and unknown results on command) and [`disk`] (one process, segment files, group commit). The mesh's
-//! log over JetStream is another crate; all of them pass the suite in [`contract`].
+//! log over JetStream is another crate; all of them pass the suite in `contract`.
 //!
 //! To the log a record is opaque bytes: the envelope, its versions and its meaning belong to those who write and read it. [`Writer`] and [`Reader`] hold
 //! what every user of the trait would otherwise repeat: a subject's last position, the settling of unknown results, waiting for new records.

@@ -37,19 +37,19 @@ pub enum ParseProblem {
     /// More bytes than the limit.
     #[error("the message is larger than {limit} bytes")]
     TooLarge {
-        /// [`Limits::message_bytes`].
+        /// [`Limits::message_bytes`](crate::Limits::message_bytes).
         limit: usize,
     },
     /// More segments than the limit.
     #[error("the message has more than {limit} segments")]
     TooManySegments {
-        /// [`Limits::segments`].
+        /// [`Limits::segments`](crate::Limits::segments).
         limit: usize,
     },
     /// More fields than the limit.
     #[error("the message has more than {limit} fields")]
     TooManyFields {
-        /// [`Limits::fields`].
+        /// [`Limits::fields`](crate::Limits::fields).
         limit: usize,
     },
 }

@@ -234,7 +234,7 @@ impl World {
 
     fn message(&self) -> (InRecord, Sent) {
         let history = self.history.lock().unwrap();
-        let again = history.sent.iter().filter(|sent| sent.acknowledged && sent.resend_of.is_none()).last().cloned();
+        let again = history.sent.iter().rev().find(|sent| sent.acknowledged && sent.resend_of.is_none()).cloned();
         drop(history);
         let facility = FACILITIES[self.random.below(3) as usize];
         let resend = again.filter(|_| self.random.percent(5));
