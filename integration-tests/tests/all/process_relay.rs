@@ -1,0 +1,107 @@
+//! What the process tests share: the smallest set of documents, one engine on free ports, and the way to send and to judge.
+//!
+//! The engine is the real program. Times are minutes, since a loaded machine is slow and only a broken engine is late.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use barid_testkit::history::{History, Key};
+use barid_testkit::process::{Home, Running, free_port};
+use barid_testkit::receiver::Receiver;
+use barid_testkit::sender::{Done, Load, Target};
+use parking_lot::Mutex;
+
+/// How long anything may take before the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+/// The one destination's name in histories.
+pub(crate) const OUT: &str = "out";
+
+/// An engine's place with the documents of a relay: one MLLP listener, one channel, one destination.
+pub(crate) struct Relay {
+    pub(crate) home: Home,
+    pub(crate) port: u16,
+}
+
+impl Relay {
+    /// With a destination as its transport block says, such as `mllp: {endpoints: [...]}`.
+    pub(crate) fn to(transport: &str) -> Self {
+        let (home, port) = (Home::new().unwrap(), free_port().unwrap());
+        let text = format!(
+            "kind: Listener\nmetadata: {{name: in}}\nspec:\n  mllp: {{port: {port}, address: 127.0.0.1}}\n  unknownFacility: accept\n\
+             ---\nkind: Channel\nmetadata: {{name: relay}}\nspec:\n  from: {{listeners: [{{name: in}}]}}\n  order: {{by: facility}}\n  \
+             routes: [{{name: out, to: {{destination: out}}}}]\n\
+             ---\nkind: Destination\nmetadata: {{name: out}}\nspec:\n  {transport}\n  timeout: 1s\n  retry: {{initial: 20ms, max: 200ms}}\n"
+        );
+        home.write("relay.yaml", &text).unwrap();
+        Self { home, port }
+    }
+
+    /// With this MLLP receiver.
+    pub(crate) fn mllp(receiver: &Receiver) -> Self {
+        Self::to(&format!("mllp: {{endpoints: [\"{}\"]}}", receiver.address()))
+    }
+
+    /// Starts the engine and waits for it.
+    pub(crate) async fn start(&self) -> Running<'_> {
+        let mut running = self.home.start().unwrap();
+        running.ready(PATIENCE).await.unwrap();
+        running
+    }
+
+    /// Sending to its listener, again until acknowledged.
+    pub(crate) fn load(&self, connections: usize, pipeline: usize) -> Load {
+        let target = Target::Mllp(format!("127.0.0.1:{}", self.port));
+        Load { connections, pipeline, resend: true, give_up: PATIENCE, ..Load::to(target) }
+    }
+}
+
+/// Keeps how every message ended.
+#[derive(Clone, Default)]
+pub(crate) struct Ended(pub(crate) Arc<Mutex<Vec<Done>>>);
+
+impl Ended {
+    pub(crate) fn observer(&self) -> Option<barid_testkit::sender::Observer> {
+        let kept = Arc::clone(&self.0);
+        Some(Arc::new(move |done| kept.lock().push(done.clone())))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// The history of what was sent and what came. Control ids begin with the facility, which is the lane.
+    pub(crate) fn history(&self, receiver: &Receiver) -> History {
+        let mut history = History::default();
+        for done in self.0.lock().iter() {
+            let facility = facility(&String::from_utf8_lossy(&done.control_id));
+            history.sent(done, &facility, vec![facility.clone()], &[OUT]);
+        }
+        for received in receiver.received() {
+            history.arrived(OUT, &received);
+        }
+        history
+    }
+}
+
+/// The facility a made control id begins with.
+fn facility(control_id: &str) -> String {
+    control_id.rsplit_once('-').map_or(control_id, |(facility, _)| facility).to_owned()
+}
+
+/// Waits until so many different messages arrived.
+pub(crate) async fn distinct(receiver: &Receiver, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let have = receiver.count() as usize;
+        let mut keys = std::collections::BTreeSet::new();
+        if have >= count {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            keys.extend(receiver.received().iter().map(|one| Key::new(text(&one.facility), text(&one.control_id))));
+        }
+        if keys.len() >= count {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} of {count} messages arrived, {have} arrivals", keys.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
