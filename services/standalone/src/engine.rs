@@ -13,19 +13,23 @@ mod custody;
 mod destinations;
 mod feed;
 mod metrics;
+mod offline;
 mod parts;
 mod pauses;
 mod refusals;
+mod retention;
 mod routers;
 mod seen;
 mod storage;
+mod traffic;
+mod trimmed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use barid_runtime::control::{CommandError, CommandResult, Commands};
+use barid_runtime::control::{CommandResult, Commands};
 use barid_runtime::{Exit, Failure, Kind, Process, admin, control};
 
 use parts::Parts;
@@ -63,10 +67,11 @@ pub async fn run(options: RunOptions) -> Result<Exit, Failure> {
     Ok(process.run().await)
 }
 
-/// Opens a data directory on which no engine runs, for commands that only read.
+/// Opens a data directory on which no engine runs, for commands that only read. The ledger reads first what it had not
+/// read when the engine ended. No engine can start on the directory while this is held.
 ///
 /// # Errors
 /// Where there is no data directory or it cannot be read.
 pub async fn open_offline(data: &Path) -> CommandResult<Arc<dyn Commands>> {
-    Err(CommandError::unavailable(format!("no engine runs on {}: start it with `barid run`", data.display())))
+    offline::open(data).await
 }

@@ -112,6 +112,8 @@ fn aside(tx: &Transaction<'_>, retention: &Retention) -> Result<(), Fault> {
 /// Says up to when payloads are past their retention. Channel 0 stands for all that are not named.
 pub(super) fn expire(tx: &Transaction<'_>, names: &mut Names, retention: &Retention) -> Result<(), Fault> {
     let named = channels(tx, names, retention)?;
+    // A channel that is gone is kept to what holds for all.
+    tx.prepare_cached("DELETE FROM expiry")?.execute([])?;
     for (channel, before) in named.into_iter().chain([(0, retention.before)]) {
         tx.prepare_cached(
             "INSERT INTO expiry(channel, before) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET before = excluded.before",

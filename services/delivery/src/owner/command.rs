@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use barid_log::{Position, ReadLimit};
 use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
-use barid_model::{DeliveryId, Lane, Outcome};
+use barid_model::{DeliveryId, Lane, Outcome, Payload, Revision};
 use barid_pipeline::subject;
 use tokio::sync::oneshot;
 
@@ -36,6 +36,15 @@ pub enum Act {
     ReleaseDelivery(u64),
     /// What is parked here is sent again as its next run.
     Rerun(u64),
+    /// What is parked here, because nothing could be made for it, is sent as its next run with what is made now.
+    Remade {
+        /// Its position.
+        position: u64,
+        /// What is sent.
+        payload: Payload,
+        /// The revision it was made under.
+        revision: Revision,
+    },
     /// What is parked here is given up.
     Discard(u64),
     /// What is parked here, at the head of a held lane, is set aside; its lane goes on.
@@ -54,6 +63,9 @@ pub enum Refusal {
     /// Only what is quarantined can be run again; what is held is released.
     #[error("it is not quarantined: release its lane instead")]
     NotQuarantined,
+    /// Its mapping failed, so there is nothing to send again.
+    #[error("nothing was made of it: its mapping failed")]
+    NothingMade,
     /// The owner stopped before it could decide.
     #[error("the destination is stopping or starting: try again")]
     Stopped,
@@ -70,6 +82,7 @@ impl Owner {
             }
             Act::ReleaseDelivery(position)
             | Act::Rerun(position)
+            | Act::Remade { position, .. }
             | Act::Discard(position)
             | Act::SetAside(position) => match self.parked_at(position).await? {
                 Some(record) => self.act(&act, position, *record, &actor, &reason),
@@ -83,12 +96,16 @@ impl Owner {
     }
 
     fn act(&mut self, act: &Act, at: u64, record: ParkRecord, actor: &str, reason: &str) -> Result<u64, Refusal> {
-        if !matches!(act, Act::Release(_) | Act::ReleaseDelivery(_)) {
-            self.deciding.insert(at);
-        }
         match act {
-            Act::Rerun(_) if record.why != Parked::Quarantined => return Err(Refusal::NotQuarantined),
+            Act::Rerun(_) | Act::Remade { .. } if record.why != Parked::Quarantined => {
+                return Err(Refusal::NotQuarantined);
+            }
+            Act::Rerun(_) if record.delivery.set_aside.is_some() => return Err(Refusal::NothingMade),
             Act::Rerun(_) => self.rerun(at, record),
+            Act::Remade { payload, revision, .. } => {
+                let delivery = OutRecord { payload: payload.clone(), revision: *revision, ..record.delivery };
+                self.rerun(at, ParkRecord { delivery, ..record });
+            }
             Act::ReleaseDelivery(_) | Act::Release(_) => self.write_released(at),
             Act::Discard(_) | Act::SetAside(_) => {
                 self.withdraw(at, &record.delivery)?;
@@ -104,6 +121,9 @@ impl Owner {
                     self.write_again(ParkRecord { why: Parked::Quarantined, ..record }, over, Some(outcome));
                 }
             }
+        }
+        if !matches!(act, Act::Release(_) | Act::ReleaseDelivery(_)) {
+            self.deciding.insert(at);
         }
         Ok(1)
     }

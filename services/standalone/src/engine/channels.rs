@@ -27,6 +27,11 @@ impl Channels {
         Self { log, snapshot: ArcSwap::default() }
     }
 
+    /// Those of a log on which no engine runs.
+    pub(super) fn stopped(log: Arc<dyn Log>, snapshot: Arc<Snapshot>) -> Self {
+        Self { log, snapshot: ArcSwap::new(snapshot) }
+    }
+
     /// What runs now.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
@@ -75,7 +80,8 @@ impl Programs for Channels {
     }
 }
 
-fn program(channel: Arc<Channel>) -> Program {
+/// What the router needs of a channel's revision.
+pub(super) fn program(channel: Arc<Channel>) -> Program {
     let window = channel.settings.duplicate_window;
     let input = move |record: &InRecord| {
         let sender = channel.sender(&record.envelope.facility);

@@ -1,9 +1,31 @@
-//! What a running engine can be asked and told.
+//! What a running engine can be asked and told, each in a file of its own.
+//!
+//! Questions go to [`History`], which needs no engine; what changes something is first written to the log by the
+//! [`Journal`], with who and why, and then done by the part that owns it: a destination's owner, the intake, the pauses.
+
+mod act;
+mod again;
+mod audit;
+mod decide;
+mod history;
+mod journal;
+mod pause;
+mod payload;
+mod remake;
+mod replay;
+mod resend;
+mod rows;
+mod search;
+mod select;
+mod show;
+mod status;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use barid_model::MessageUid;
+use barid_log::LogError;
+use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
     Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, RefusedQuery, RefusedRow, ReleaseRequest,
@@ -15,46 +37,91 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::parts::Parts;
+pub(super) use history::History;
+use journal::Journal;
+pub(super) use status::offline as offline_status;
 
 /// Commands on a running engine.
 struct Engine {
-    #[expect(dead_code, reason = "filled in next")]
     parts: Arc<Parts>,
-    #[expect(dead_code, reason = "filled in next")]
+    history: History,
+    journal: Journal,
     admin: SocketAddr,
+    started: Timestamp,
 }
 
 /// The commands of a running engine.
 pub(super) fn engine(parts: Arc<Parts>, admin: SocketAddr) -> Arc<dyn Commands> {
-    Arc::new(Engine { parts, admin })
+    let history = History::new(&parts.storage, &parts.channels, &parts.clock, &parts.data);
+    let journal = Journal::new(&parts.storage.log, &parts.clock);
+    let started = parts.clock.now();
+    Arc::new(Engine { parts, history, journal, admin, started })
 }
 
-macro_rules! later {
-    ($($name:ident($($request:ty)?) -> $answer:ty;)*) => {
-        $(fn $name(&self $(, _: $request)?) -> BoxFuture<'_, CommandResult<$answer>> {
-            Box::pin(async { Err(CommandError::unavailable("not built yet")) })
-        })*
-    };
+/// What an error of the log means to who gave a command.
+fn log_failed(error: LogError) -> CommandError {
+    if error.is_retryable() { CommandError::unavailable(error.to_string()) } else { CommandError::failed(error) }
 }
 
 impl Commands for Engine {
-    later! {
-        status() -> Status;
-        messages(MessageQuery) -> Page<MessageRow>;
-        refused(RefusedQuery) -> Page<RefusedRow>;
-        parked(ParkedQuery) -> Page<ParkedRow>;
-        show(MessageUid) -> MessageDetail;
-        payload(PayloadRequest) -> Bytes;
-        audit(AuditRequest) -> Audit;
-        explain(ExplainRequest) -> Explanation;
-        snapshot() -> SnapshotView;
-        replay(ReplayRequest) -> Replayed;
-        resend(ResendRequest) -> Resent;
-        rerun(RerunRequest) -> Done;
-        discard(DiscardRequest) -> Done;
-        release(ReleaseRequest) -> Done;
-        pause(PauseRequest) -> Done;
-        resume(ResumeRequest) -> Done;
-        reload(ReloadRequest) -> Reloaded;
+    fn status(&self) -> BoxFuture<'_, CommandResult<Status>> {
+        Box::pin(status::status(self))
     }
+    fn messages(&self, query: MessageQuery) -> BoxFuture<'_, CommandResult<Page<MessageRow>>> {
+        Box::pin(search::messages(&self.history, query))
+    }
+    fn refused(&self, query: RefusedQuery) -> BoxFuture<'_, CommandResult<Page<RefusedRow>>> {
+        Box::pin(search::refused(&self.history, query))
+    }
+    fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>> {
+        Box::pin(waiting::parked(&self.history, query))
+    }
+    fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>> {
+        Box::pin(show::show(&self.history, uid))
+    }
+    fn payload(&self, request: PayloadRequest) -> BoxFuture<'_, CommandResult<Bytes>> {
+        Box::pin(payload::payload(&self.history, request))
+    }
+    fn audit(&self, request: AuditRequest) -> BoxFuture<'_, CommandResult<Audit>> {
+        Box::pin(audit::audit(&self.history, request))
+    }
+    fn explain(&self, request: ExplainRequest) -> BoxFuture<'_, CommandResult<Explanation>> {
+        Box::pin(std::future::ready(self.history.explain(&request)))
+    }
+    fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>> {
+        Box::pin(std::future::ready(Ok(self.history.snapshot())))
+    }
+    fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
+        Box::pin(replay::replay(self, request))
+    }
+    fn resend(&self, request: ResendRequest) -> BoxFuture<'_, CommandResult<Resent>> {
+        Box::pin(resend::resend(self, request))
+    }
+    fn rerun(&self, request: RerunRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(decide::rerun(self, request))
+    }
+    fn discard(&self, request: DiscardRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(decide::discard(self, request))
+    }
+    fn release(&self, request: ReleaseRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(decide::release(self, request))
+    }
+    fn pause(&self, request: PauseRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(pause::pause(self, request))
+    }
+    fn resume(&self, request: ResumeRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(pause::resume(self, request))
+    }
+    fn reload(&self, request: ReloadRequest) -> BoxFuture<'_, CommandResult<Reloaded>> {
+        Box::pin(pause::reload(self, request))
+    }
+}
+
+/// The same questions where no engine runs.
+pub(super) mod questions {
+    pub(in crate::engine) use super::audit::audit;
+    pub(in crate::engine) use super::payload::payload;
+    pub(in crate::engine) use super::search::{messages, refused};
+    pub(in crate::engine) use super::show::show;
+    pub(in crate::engine) use super::waiting::parked;
 }

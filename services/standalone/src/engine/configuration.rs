@@ -19,7 +19,7 @@ use super::pauses::{Pauses, What};
 /// How often the documents are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The last good documents, in the data directory.
-const LAST_GOOD: &str = "snapshot.json";
+pub(super) const LAST_GOOD: &str = "snapshot.json";
 
 /// The configuration of a running engine.
 pub(super) struct Configuration {

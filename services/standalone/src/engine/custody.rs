@@ -20,6 +20,7 @@ use super::channels::Channels;
 use super::pauses::{Pauses, What};
 use super::refusals::Refusals;
 use super::seen::{Recent, key};
+use super::traffic::Traffic;
 
 /// Custody of messages in this process.
 pub(super) struct Custody {
@@ -30,6 +31,7 @@ pub(super) struct Custody {
     pub(super) backlog: Arc<Backlog>,
     pub(super) refusals: Refusals,
     pub(super) recent: Arc<Recent>,
+    pub(super) traffic: Arc<Traffic>,
     pub(super) draining: Arc<AtomicBool>,
     /// Senders that wait, with when their message was received: a rejection from before was of an earlier sending.
     pub(super) waiting: Mutex<HashMap<Digest, Timestamp>>,
@@ -58,10 +60,11 @@ impl Accept for Custody {
             }
             let record = InRecord { envelope, source: None, raw };
             let submitted = self.intake.submit(&record).await.map_err(|error| refusal(&error))?;
-            let recent = Arc::clone(&self.recent);
+            let (recent, traffic) = (Arc::clone(&self.recent), Arc::clone(&self.traffic));
             let envelope = record.envelope;
             let ticket: Ticket = Box::pin(async move {
                 submitted.ticket.await.map_err(|error| refusal(&error))?;
+                traffic.accepted(&envelope);
                 // A sender that is told of a rejection sends again on purpose, so its message is left to the judge.
                 if !envelope.control_id.is_empty() && envelope.waits.is_none() {
                     recent.insert(key(&envelope), &envelope);
@@ -73,6 +76,7 @@ impl Accept for Custody {
     }
 
     fn refused(&self, record: RefusedRecord) {
+        self.traffic.refused(record.facility.as_ref());
         self.refusals.keep(record);
     }
 

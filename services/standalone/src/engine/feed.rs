@@ -15,6 +15,8 @@ use barid_model::record::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::trimmed::Trimmed;
+
 /// Changes applied in one transaction.
 const BATCH: usize = 2_000;
 /// Records of one subject read at once.
@@ -24,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often new subjects are looked for.
 const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
 /// The subjects the ledger is a view of; OUT is not: ROUTED tells its places.
-const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
+pub(super) const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
 
 /// Feeding ended.
 #[derive(Debug, thiserror::Error)]
@@ -60,16 +62,19 @@ pub(super) struct Feed {
     /// Subjects with the next position and the durable end.
     subjects: Vec<(Subject, Position, watch::Receiver<Position>)>,
     known: HashMap<String, u64>,
+    /// What retention has taken, where the ledger is filled anew.
+    trimmed: HashMap<u16, Trimmed>,
 }
 
 impl Feed {
     pub(super) fn new(log: Arc<dyn Log>, ledger: Arc<dyn Ledger>) -> Result<Self, LedgerError> {
-        let known = ledger.positions()?.into_iter().collect();
-        Ok(Self { log, ledger, subjects: Vec::new(), known })
+        let known: HashMap<String, u64> = ledger.positions()?.into_iter().collect();
+        Ok(Self { log, ledger, subjects: Vec::new(), known, trimmed: HashMap::new() })
     }
 
     /// Feeds until `stop`, then as far as the log goes.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), FeedError> {
+        self.begin().await?;
         let mut look = tokio::time::Instant::now();
         loop {
             if tokio::time::Instant::now() >= look {
@@ -87,11 +92,25 @@ impl Feed {
         }
     }
 
+    /// A ledger that is filled anew knows in part only of what retention has taken.
+    async fn begin(&mut self) -> Result<(), FeedError> {
+        if !self.known.is_empty() {
+            return Ok(());
+        }
+        self.trimmed = Trimmed::all(&*self.log).await?;
+        if let Some(before) = self.trimmed.values().map(|trimmed| trimmed.before).max() {
+            self.ledger.incomplete_before(before)?;
+        }
+        Ok(())
+    }
+
     async fn find(&mut self) -> Result<(), LogError> {
         for prefix in PREFIXES {
             for subject in self.log.subjects(prefix).await? {
                 if self.subjects.iter().all(|(known, ..)| *known != subject) {
-                    let from = self.known.get(subject.as_str()).copied().unwrap_or(0);
+                    let left =
+                        Trimmed::first(&self.trimmed, subject.as_str()).map_or(0, |first| first.saturating_sub(1));
+                    let from = self.known.get(subject.as_str()).copied().unwrap_or(0).max(left);
                     let changed = self.log.changed(&subject);
                     self.subjects.push((subject, Position(from).next(), changed));
                 }
@@ -115,6 +134,7 @@ impl Feed {
             let read = self.log.read(subject, *next, READ).await?;
             for entry in read.entries {
                 match decode(subject.as_str(), entry.record) {
+                    Ok(Some(Record::Routed(record))) if Trimmed::has(&self.trimmed, &record.source) => {}
                     Ok(Some(record)) => batch.push(Read { subject: at, position: entry.position.0, record }),
                     Ok(None) => {}
                     Err(error) => {

@@ -129,6 +129,11 @@ impl Metrics {
         self.sum(|handle| &handle.quarantined)
     }
 
+    /// The routers, as seen from outside.
+    pub(super) fn handles(&self) -> Vec<(Partition, Arc<Handle>)> {
+        self.routers.lock().clone()
+    }
+
     fn sum(&self, count: impl Fn(&Handle) -> &std::sync::atomic::AtomicU64) -> u64 {
         let routers = self.routers.lock();
         routers.iter().map(|(_, handle)| count(handle).load(std::sync::atomic::Ordering::Relaxed)).sum()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use barid_delivery::connect::Environment;
 use barid_delivery::connect::secret::FileSecrets;
-use barid_ingress::{Listeners, Metrics as ListenerMetrics, SecretFiles};
+use barid_ingress::{Accept, Listeners, Metrics as ListenerMetrics, SecretFiles};
 use barid_log::LogError;
 use barid_model::stage::Local;
 use barid_model::{Clock, Name, Outcome};
@@ -31,6 +31,7 @@ use super::pauses::Pauses;
 use super::refusals::Refusals;
 use super::routers::Routers;
 use super::storage::{self, Storage};
+use super::traffic::Traffic;
 
 /// Told of each delivery that ends.
 pub(super) type Ended = Arc<dyn Fn(&Name, Outcome, Duration) + Send + Sync>;
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub(super) destinations: Arc<Destinations>,
     pub(super) configuration: Arc<Configuration>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) custody: Arc<Custody>,
+    pub(super) traffic: Arc<Traffic>,
     pub(super) draining: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
 }
@@ -78,7 +81,9 @@ impl Parts {
         let (refusals, keep) = Refusals::new(Arc::clone(&storage.log));
         process.tasks.spawn(Kind::Background, "refusals", keep);
         let (backlog, draining) = (Arc::new(Backlog::default()), Arc::new(AtomicBool::new(false)));
-        let custody = Custody {
+        let traffic = Arc::new(Traffic::default());
+        let custody = Arc::new(Custody {
+            traffic: Arc::clone(&traffic),
             log: Arc::clone(&storage.log),
             intake: Arc::clone(&intake),
             channels: Arc::clone(&channels),
@@ -88,10 +93,10 @@ impl Parts {
             recent: Arc::default(),
             draining: Arc::clone(&draining),
             waiting: parking_lot::Mutex::default(),
-        };
+        });
         let listeners = Arc::new(Listeners::new(barid_ingress::Parts {
             parse: Arc::new(Local::new(Arc::new(Parse::new(storage.hasher)))),
-            accept: Arc::new(custody),
+            accept: Arc::clone(&custody) as Arc<dyn Accept>,
             clock: Arc::clone(&clock),
             secrets: Arc::new(SecretFiles::new(options.directory.clone(), Arc::new(environment::variable))),
             metrics: ListenerMetrics::new(registry),
@@ -126,6 +131,8 @@ impl Parts {
             destinations,
             configuration,
             metrics,
+            custody,
+            traffic,
             draining,
             stop,
         }))
@@ -154,6 +161,7 @@ impl Parts {
             Ok::<(), LogError>(())
         });
         process.tasks.spawn(Kind::Background, "backlog", Arc::clone(self).watch_backlog());
+        process.tasks.spawn(Kind::Background, "retention", super::retention::run(Arc::clone(self)));
         process.tasks.spawn(Kind::Service, "drain", Arc::clone(self).drain());
         ready.ready();
         Ok(())

@@ -18,7 +18,7 @@ pub(super) enum What {
 }
 
 impl What {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Channel => "channel",
             Self::Destination => "destination",
@@ -66,9 +66,11 @@ impl Pauses {
         self.now.lock().get(&(what, name.clone())).cloned()
     }
 
-    /// Everything of a kind that is paused.
+    /// Everything of a kind that is paused; a channel that is closed is not: it finishes what it has.
     pub(super) fn all(&self, what: What) -> BTreeSet<Name> {
-        self.now.lock().keys().filter(|(kind, _)| *kind == what).map(|(_, name)| name.clone()).collect()
+        let now = self.now.lock();
+        let held = now.iter().filter(|((kind, _), pause)| *kind == what && !pause.closed);
+        held.map(|((_, name), _)| name.clone()).collect()
     }
 
     /// Wakes when a pause begins or ends.

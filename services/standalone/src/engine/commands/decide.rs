@@ -1,0 +1,193 @@
+//! Rerun, discard and release: what a person decides about what waits for one.
+//!
+//! Each delivery is its destination's owner's to act on, in the order of its lanes. A message that was set aside before
+//! routing stands in IN alone: run again it becomes a message of its own, and what was decided on it is a command in the
+//! log, from which the ledger knows that it waits no more.
+
+use barid_delivery::owner::command::Act;
+use barid_ledger::{DeliveryFilter, DeliveryView, MessageView, Paging, State};
+use barid_model::{Cause, Lane, MessageUid, Name};
+use barid_runtime::control::protocol::{
+    By, DeliverySelection, DiscardRequest, Done, HeldHead, Missed, ReleaseRequest, ReplayRevision, RerunRequest,
+};
+use barid_runtime::control::{CommandError, CommandResult};
+use serde_json::json;
+
+use super::Engine;
+use super::act::act;
+use super::again::{Again, Why};
+use super::journal::{Order, check};
+use super::payload::{parked, received};
+use super::remake::remake;
+use super::replay::LISTED_MAX;
+use super::select::{Chosen, Target, choose};
+
+/// Held lanes that are released in one command with something done to their heads.
+const HEADS_MAX: usize = 1_000;
+
+/// What is done to each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Rerun,
+    Discard,
+}
+
+/// Runs quarantined deliveries again.
+pub(super) async fn rerun(engine: &Engine, request: RerunRequest) -> CommandResult<Done> {
+    check(&request.by)?;
+    let chosen = choose(&engine.history, &request.select, &[State::Quarantined], request.limit).await?;
+    carry_out(engine, Verb::Rerun, &request.by, chosen, request.dry_run).await
+}
+
+/// Gives quarantined or held deliveries up; one that follows a held one where it is asked for by name or reason.
+pub(super) async fn discard(engine: &Engine, request: DiscardRequest) -> CommandResult<Done> {
+    check(&request.by)?;
+    let states: &[State] = match &request.select {
+        DeliverySelection::Query(query) if query.why.is_none() => &[State::Held, State::Quarantined],
+        _ => &[State::Held, State::Parked, State::Quarantined],
+    };
+    let chosen = choose(&engine.history, &request.select, states, request.limit).await?;
+    carry_out(engine, Verb::Discard, &request.by, chosen, request.dry_run).await
+}
+
+async fn carry_out(engine: &Engine, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
+    let mut done = Done { matched: chosen.matched(), done: 0, missed: chosen.missed };
+    if dry_run {
+        return Ok(done);
+    }
+    engine.journal.write(by, chosen.targets.iter().map(|target| order(verb, target)).collect()).await?;
+    for target in &chosen.targets {
+        let decided = match (verb, target) {
+            (Verb::Rerun, Target::Delivery(delivery)) => rerun_delivery(engine, by, delivery).await,
+            (Verb::Rerun, Target::Message(message)) => rerun_message(engine, by, message).await,
+            (Verb::Discard, Target::Delivery(delivery)) => discard_delivery(engine, by, delivery).await,
+            // Its command says so.
+            (Verb::Discard, Target::Message(_)) => Ok(()),
+        };
+        match decided {
+            Ok(()) => done.done += 1,
+            Err(why) if done.missed.len() < LISTED_MAX => done.missed.push(Missed { id: target.id(), why }),
+            Err(_) => {}
+        }
+    }
+    Ok(done)
+}
+
+/// What is recorded before it is done. A message counts as run again only when its child is durable, so its record says
+/// first what is done in truth: a replay.
+fn order(verb: Verb, target: &Target) -> Order {
+    match (verb, target) {
+        (Verb::Rerun, Target::Delivery(_)) => Order::new("rerun", target.id()),
+        (Verb::Rerun, Target::Message(_)) => Order::new("replay", target.id()),
+        (Verb::Discard, _) => Order::new("discard", target.id()),
+    }
+}
+
+async fn rerun_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
+    let (destination, position) = place(delivery)?;
+    let record = parked(&engine.history, delivery).await.map_err(|error| error.text)?;
+    let nothing_made = record.is_some_and(|record| record.delivery.set_aside.is_some());
+    let what = if nothing_made {
+        let uid = delivery.uid;
+        let message = engine.history.message(uid).await.map_err(|error| error.text)?;
+        let parent = received(&engine.history, &message).await.map_err(|error| error.text)?;
+        let (payload, revision) = remake(engine, &parent, delivery)?;
+        Act::Remade { position, payload, revision }
+    } else {
+        Act::Rerun(position)
+    };
+    act(engine, by, destination, what).await.map(drop)
+}
+
+async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
+    // A route to a channel that was not running made nothing that stands anywhere: its command says that it is given up.
+    if delivery.destination.is_none() {
+        return Ok(());
+    }
+    let (destination, position) = place(delivery)?;
+    act(engine, by, destination, Act::Discard(position)).await.map(drop)
+}
+
+fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
+    match (&delivery.destination, delivery.park) {
+        (Some(destination), Some(position)) => Ok((destination, position)),
+        (None, _) => Err("its channel was not running when it was routed: replay the message".to_owned()),
+        (Some(_), None) => Err("its destination has not set it aside yet: try again".to_owned()),
+    }
+}
+
+/// Runs a message that was set aside before routing again, as a message of its own under today's rules.
+async fn rerun_message(engine: &Engine, by: &By, message: &MessageView) -> Result<(), Why> {
+    let parent = received(&engine.history, message).await.map_err(|error| error.text)?;
+    let again = Again { engine, by, cause: Cause::Replayed };
+    let record = again.of(&parent, ReplayRevision::Now).await?;
+    let submitted = engine.parts.intake.submit(&record).await.map_err(|error| error.to_string())?;
+    submitted.ticket.await.map_err(|error| error.to_string())?;
+    settle(engine, by, message.uid, record.envelope.uid).await.map_err(|error| error.text)
+}
+
+async fn settle(engine: &Engine, by: &By, uid: MessageUid, child: MessageUid) -> CommandResult<()> {
+    let order = Order::new("rerun", uid).with(json!({"as": child}));
+    engine.journal.write(by, vec![order]).await
+}
+
+/// Lets held lanes go on.
+pub(super) async fn release(engine: &Engine, request: ReleaseRequest) -> CommandResult<Done> {
+    check(&request.by)?;
+    let (by, destination) = (&request.by, &request.destination);
+    if engine.parts.destinations.get(destination).is_none() {
+        return Err(CommandError::not_found(format!("no destination {} runs", destination.short())));
+    }
+    let lane = request.lane.map(|lane| lane.0);
+    let heads = match request.head {
+        HeldHead::Retry => Vec::new(),
+        HeldHead::Quarantine | HeldHead::Discard => heads(engine, destination, lane).await?,
+    };
+    let detail = json!({"lane": request.lane, "head": request.head});
+    engine.journal.write(by, vec![Order::new("release", format!("destination {destination}")).with(detail)]).await?;
+    let done = if request.head == HeldHead::Retry {
+        let released = act(engine, by, destination, Act::Release(lane)).await.map_err(CommandError::unavailable)?;
+        Done { matched: released, done: released, missed: Vec::new() }
+    } else {
+        take_away(engine, by, &heads, request.head).await
+    };
+    match (done.matched, lane) {
+        (0, Some(lane)) => Err(CommandError::conflict(format!("lane {lane} is not held at {}", destination.short()))),
+        _ => Ok(done),
+    }
+}
+
+/// The deliveries that hold lanes of a destination, or this one.
+async fn heads(engine: &Engine, destination: &Name, lane: Option<Lane>) -> CommandResult<Vec<DeliveryView>> {
+    engine.history.settle().await?;
+    let filter = DeliveryFilter {
+        destination: Some(destination.clone()),
+        states: vec![State::Held],
+        latest_run: true,
+        ..DeliveryFilter::default()
+    };
+    let page = engine.history.ask(move |ledger| ledger.deliveries(&filter, &Paging::first(HEADS_MAX))).await?;
+    let wanted = lane.map(|lane| lane.to_string());
+    let mut heads = page.items;
+    heads.retain(|head| wanted.as_ref().is_none_or(|lane| head.lanes.contains(lane)));
+    Ok(heads)
+}
+
+/// Takes the heads of held lanes away; their lanes go on with what follows.
+async fn take_away(engine: &Engine, by: &By, heads: &[DeliveryView], head: HeldHead) -> Done {
+    let mut done = Done { matched: heads.len() as u64, ..Done::default() };
+    for delivery in heads {
+        let decided = match place(delivery) {
+            Ok((destination, position)) => {
+                let what = if head == HeldHead::Discard { Act::Discard(position) } else { Act::SetAside(position) };
+                act(engine, by, destination, what).await
+            }
+            Err(why) => Err(why),
+        };
+        match decided {
+            Ok(_) => done.done += 1,
+            Err(why) => done.missed.push(Missed { id: delivery.id.to_string(), why }),
+        }
+    }
+    done
+}

@@ -1,0 +1,48 @@
+//! What a route makes of a message today, where its mapping failed when the message was routed: then there is nothing in
+//! the log to send again, and a re-run has to make it.
+
+use std::sync::Arc;
+
+use barid_ledger::DeliveryView;
+use barid_model::record::InRecord;
+use barid_model::stage::Stage as _;
+use barid_model::{Payload, Revision};
+use barid_transform::{Applied, Apply, RouteOutput};
+
+use super::Engine;
+use super::again::Why;
+use crate::engine::channels::program;
+
+/// What the delivery's route makes of its message under the channel's newest revision.
+pub(super) fn remake(engine: &Engine, parent: &InRecord, delivery: &DeliveryView) -> Result<(Payload, Revision), Why> {
+    let channel = parent.envelope.channel.as_ref().ok_or("no channel took its message")?;
+    let snapshot = engine.parts.channels.snapshot();
+    let channel = snapshot.channels.get(channel).ok_or_else(|| format!("channel {} does not run", channel.short()))?;
+    let revision = channel.revision;
+    let input = (program(Arc::clone(channel)).input)(parent);
+    let routes = match Apply.apply(&input) {
+        Ok(Applied::Routed(routes)) => routes,
+        Ok(Applied::Filtered { .. }) => return Err("its channel filters the message now: discard it".to_owned()),
+        Ok(Applied::Failed(findings)) => return Err(failed(&findings)),
+        Err(error) => return Err(error.to_string()),
+    };
+    let route = routes.into_iter().find(|route| *route.route == *delivery.route);
+    match route.map(|route| route.output) {
+        None => Err("its channel has no such route any more: replay the message, and discard this".to_owned()),
+        Some(RouteOutput::Filtered) => Err("its route does not want the message now: discard it".to_owned()),
+        Some(RouteOutput::Failed(findings)) => Err(failed(&findings)),
+        Some(RouteOutput::Sent(parts)) => match <[Payload; 1]>::try_from(parts) {
+            Ok([payload]) => Ok((payload, revision)),
+            Err(parts) => {
+                Err(format!("its route makes {} messages of it now: replay the message, and discard this", parts.len()))
+            }
+        },
+    }
+}
+
+fn failed(findings: &[barid_model::Finding]) -> Why {
+    findings.first().map_or_else(
+        || "its mapping still fails".to_owned(),
+        |finding| format!("its mapping still fails: {} ({})", finding.text, finding.rule),
+    )
+}

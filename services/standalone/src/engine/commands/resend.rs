@@ -1,0 +1,62 @@
+//! Resend: bytes that a person edited, sent as a child of the message they were made from. The original stays as it is.
+
+use barid_ingress::Accept as _;
+use barid_ledger::view::Accepted;
+use barid_model::lane::Lanes;
+use barid_model::{Cause, Envelope, FacilityRef, Format, MessageType, MessageUid, Payload};
+use barid_runtime::control::protocol::{ResendRequest, Resent};
+use barid_runtime::control::{CommandError, CommandResult};
+use bytes::Bytes;
+
+use super::again::Again;
+use super::journal::{Order, check};
+use super::{Engine, log_failed};
+
+/// Sends it.
+pub(super) async fn resend(engine: &Engine, request: ResendRequest) -> CommandResult<Resent> {
+    check(&request.by)?;
+    let view = engine.history.message(request.uid).await?;
+    let Some(accepted) = view.accepted else { return Err(super::history::unknown(request.uid)) };
+    let raw = Payload::new(request.raw);
+    if raw.digest() == accepted.digest {
+        return Err(CommandError::invalid("not a byte differs from the original: replay it instead"));
+    }
+    let again = Again { engine, by: &request.by, cause: Cause::Edited };
+    let record = again.edited(&parent(request.uid, accepted), raw).map_err(CommandError::conflict)?;
+    let channel = record.envelope.channel.as_ref();
+    engine.parts.custody.admission(channel).map_err(|error| CommandError::unavailable(error.to_string()))?;
+    engine.journal.write(&request.by, vec![Order::new("resend", request.uid)]).await?;
+    let submitted = engine.parts.intake.submit(&record).await.map_err(log_failed)?;
+    submitted.ticket.await.map_err(log_failed)?;
+    Ok(Resent { uid: record.envelope.uid })
+}
+
+/// As much of the original's envelope as the ledger tells: its bytes may be gone by now.
+fn parent(uid: MessageUid, accepted: Accepted) -> Envelope {
+    Envelope {
+        uid,
+        listener: accepted.listener,
+        facility: FacilityRef {
+            name: accepted.facility.into(),
+            speaks_for: accepted.speaks_for.map(Into::into),
+            verified: accepted.verified,
+        },
+        channel: accepted.channel,
+        revision: accepted.revision,
+        lanes: Lanes::None,
+        received: accepted.received,
+        digest: accepted.digest,
+        format: Format::Hl7v2,
+        control_id: Bytes::from(accepted.control_id),
+        message_type: MessageType::default(),
+        cause: Cause::Received,
+        parents: Vec::new(),
+        origin: accepted.origin,
+        traceparent: None,
+        findings: Vec::new(),
+        keys: Vec::new(),
+        waits: None,
+        reason: None,
+        hops: accepted.hops,
+    }
+}

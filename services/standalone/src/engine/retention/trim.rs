@@ -1,0 +1,249 @@
+//! Giving the log's storage back, from the oldest end.
+//!
+//! IN goes first: what was received before a time, and neither waits for the router, nor is needed by the duplicate
+//! judge, nor was set aside before routing and waits for a person, nor has still to be read by the ledger. ROUTED, OUT
+//! and OUTCOME follow IN message by message, so that what is left of the log tells each message's way whole. What is
+//! left out is noted first, because the last record of a subject stays in any case: a ledger that is rebuilt must not
+//! take what has ended for what is under way. PARK is its owner's to trim.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use barid_delivery::owner::commit::DeliveryCommit;
+use barid_ledger::Ledger;
+use barid_log::{Bounds, Log, LogError, Position, ReadLimit, Subject};
+use barid_model::record::{
+    InRecord, Intake, OutRecord, OutcomeRecord, Record as _, RecordError, RefusedRecord, RoutedRecord, Source,
+};
+use barid_model::{Name, Partition, Timestamp};
+use barid_pipeline::commit::RouterCommit;
+use barid_pipeline::subject;
+use bytes::Bytes;
+
+use super::RetentionError;
+use crate::engine::storage::Storage;
+use crate::engine::trimmed::Trimmed;
+
+/// Records between two looks at a time: what lies between is as old as its neighbours, to some milliseconds.
+const STRIDE: u64 = 64;
+/// Looks at one subject in one run: a quarter of a million records.
+const LOOKS_MAX: usize = 4_096;
+/// Outcomes of one destination that are looked at in one run.
+const OUTCOMES_MAX: usize = 20_000;
+
+/// The first position that is kept of both IN subjects of each partition.
+type Kept = HashMap<Partition, (u64, u64)>;
+/// The first position that is kept of OUT, by destination and partition.
+type KeptOut = BTreeMap<Name, HashMap<Partition, u64>>;
+
+/// Trims everything that was received before a time.
+pub(super) async fn trim(storage: &Storage, before: Timestamp) -> Result<(), RetentionError> {
+    let ledger = Arc::clone(&storage.ledger);
+    let (read, waiting) = tokio::task::spawn_blocking(move || look(&*ledger)).await??;
+    let trim = Trim { log: &storage.log, before, read, waiting };
+    let mut kept = Kept::new();
+    for partition in storage.partitions.all() {
+        let commit = RouterCommit::read(&storage.log, partition).await?;
+        // The judge reads IN again from where its memory was last written down.
+        let received = trim.intake(partition, Intake::Received, commit.received.min(commit.remembered)).await?;
+        let chained = trim.intake(partition, Intake::Chained, commit.chained).await?;
+        let note = Trimmed { received: received.1, chained: chained.1, before };
+        if received.1 > received.0 || chained.1 > chained.0 {
+            note.store(&storage.log, partition).await?;
+        }
+        for (intake, (first, kept)) in [(Intake::Received, received), (Intake::Chained, chained)] {
+            trim.apply(&subject::intake(partition, intake)?, first, kept).await?;
+        }
+        kept.insert(partition, (received.1, chained.1));
+        trim.routed(partition, (received.1, chained.1)).await?;
+    }
+    for (destination, kept) in trim.outs(&kept).await? {
+        trim.outcomes(&destination, &kept).await?;
+    }
+    trim.refused().await
+}
+
+type Looked = (HashMap<String, u64>, HashMap<String, u64>);
+
+fn look(ledger: &dyn Ledger) -> Result<Looked, barid_ledger::LedgerError> {
+    let waiting = ledger.set_aside()?.into_iter().map(|place| (place.subject, place.position));
+    Ok((ledger.positions()?.into_iter().collect(), waiting.collect()))
+}
+
+struct Trim<'a> {
+    log: &'a Arc<dyn Log>,
+    before: Timestamp,
+    /// How far the ledger has read.
+    read: HashMap<String, u64>,
+    /// The first message of a subject that waits for a person before routing.
+    waiting: HashMap<String, u64>,
+}
+
+impl Trim<'_> {
+    fn read(&self, subject: &Subject) -> u64 {
+        self.read.get(subject.as_str()).copied().unwrap_or(0)
+    }
+
+    async fn record(&self, subject: &Subject, position: u64) -> Result<Option<Bytes>, LogError> {
+        let limit = ReadLimit { records: 1, bytes: 1 };
+        let batch = self.log.read(subject, Position(position), limit).await?;
+        Ok(batch.entries.into_iter().find(|entry| entry.position.0 == position).map(|entry| entry.record))
+    }
+
+    /// The first position of an IN subject, and the first one that is to be kept; what is not `done` is.
+    async fn intake(&self, partition: Partition, intake: Intake, done: u64) -> Result<(u64, u64), RetentionError> {
+        let subject = subject::intake(partition, intake)?;
+        let bounds = self.log.bounds(&subject).await?;
+        let waits = self.waiting.get(subject.as_str()).map_or(u64::MAX, |position| position.saturating_sub(1));
+        let last = done.min(self.read(&subject)).min(waits);
+        let received = |bytes| InRecord::decode(bytes).map(|record| record.envelope.received);
+        self.by_time(&subject, bounds, last, received).await
+    }
+
+    async fn refused(&self) -> Result<(), RetentionError> {
+        let subject = subject::refused()?;
+        let bounds = self.log.bounds(&subject).await?;
+        let last = self.read(&subject);
+        let at = |bytes| RefusedRecord::decode(bytes).map(|record| record.at);
+        let (first, kept) = self.by_time(&subject, bounds, last, at).await?;
+        self.apply(&subject, first, kept).await?;
+        Ok(())
+    }
+
+    /// The first position there is, and the first one up to `last` that is not older than the time.
+    async fn by_time(
+        &self,
+        subject: &Subject,
+        bounds: Bounds,
+        last: u64,
+        time: impl Fn(Bytes) -> Result<Timestamp, RecordError>,
+    ) -> Result<(u64, u64), RetentionError> {
+        let first = bounds.first.0.max(1);
+        let last = last.min(bounds.last.0);
+        let (mut kept, mut stride) = (first, STRIDE);
+        for _ in 0..LOOKS_MAX {
+            let look = (kept + stride - 1).min(last);
+            let old = look >= kept
+                && match self.record(subject, look).await? {
+                    Some(bytes) => time(bytes).map_or(true, |time| time < self.before),
+                    // Damaged or gone: nobody can read it.
+                    None => true,
+                };
+            if old {
+                kept = look + 1;
+            } else if stride == 1 || look < kept {
+                break;
+            } else {
+                stride /= 2;
+            }
+        }
+        Ok((first, kept))
+    }
+
+    async fn apply(&self, subject: &Subject, first: u64, kept: u64) -> Result<u64, RetentionError> {
+        if kept > first {
+            self.log.trim(subject, Position(kept)).await?;
+            tracing::debug!(%subject, records = kept - first, "given back what has had its time");
+        }
+        Ok(kept)
+    }
+
+    /// Trims ROUTED of the messages that IN no longer has.
+    async fn routed(&self, partition: Partition, kept: (u64, u64)) -> Result<(), RetentionError> {
+        let subject = subject::routed(partition)?;
+        let last = self.read(&subject);
+        self.by_source(&subject, last, kept, |bytes| RoutedRecord::decode(bytes).map(|record| record.source)).await?;
+        Ok(())
+    }
+
+    /// Trims OUT of all destinations; gives what is kept of it.
+    async fn outs(&self, kept: &Kept) -> Result<KeptOut, RetentionError> {
+        let mut outs = KeptOut::new();
+        let mut commits: BTreeMap<Name, DeliveryCommit> = BTreeMap::new();
+        for subject in self.log.subjects("out.").await? {
+            let Some((destination, partition)) = parse(&subject) else { continue };
+            if !commits.contains_key(&destination) {
+                commits.insert(destination.clone(), DeliveryCommit::read(self.log, &destination).await?);
+            }
+            let done = commits.get(&destination).map_or(0, |commit| commit.position(partition));
+            let sources = kept.get(&partition).copied().unwrap_or((0, 0));
+            let source = |bytes| OutRecord::decode(bytes).map(|record| record.source);
+            let first = self.by_source(&subject, done, sources, source).await?;
+            outs.entry(destination).or_default().insert(partition, first);
+        }
+        Ok(outs)
+    }
+
+    /// Trims what was made from messages that IN no longer has, up to `last`; gives the first position that is kept.
+    /// A partition's outputs stand in the order of their sources, so the place is found by halving.
+    async fn by_source(
+        &self,
+        subject: &Subject,
+        last: u64,
+        kept: (u64, u64),
+        source: impl Fn(Bytes) -> Result<Source, RecordError>,
+    ) -> Result<u64, RetentionError> {
+        let bounds = self.log.bounds(subject).await?;
+        let first = bounds.first.0.max(1);
+        let (mut low, mut high) = (first, last.min(bounds.last.0) + 1);
+        while low < high {
+            // The first one is looked at first: most often it is still to be kept.
+            let middle = if low == first { low } else { low + (high - low) / 2 };
+            let gone = match self.record(subject, middle).await? {
+                Some(bytes) => source(bytes).map_or(true, |source| is_gone(source, kept)),
+                None => true,
+            };
+            if gone { low = middle + 1 } else { high = middle }
+        }
+        self.apply(subject, first, low).await
+    }
+
+    /// Trims OUTCOME of the deliveries that OUT no longer has.
+    async fn outcomes(&self, destination: &Name, kept: &HashMap<Partition, u64>) -> Result<(), RetentionError> {
+        let subject = subject::outcome(destination)?;
+        let bounds = self.log.bounds(&subject).await?;
+        let first = bounds.first.0.max(1);
+        // The owner reads OUTCOME again from its commit.
+        let needed = DeliveryCommit::read(self.log, destination).await?.outcomes;
+        let last = self.read(&subject).min(needed.saturating_sub(1)).min(bounds.last.0);
+        let (mut next, mut looked) = (first, 0);
+        'all: while next <= last && looked < OUTCOMES_MAX {
+            let batch = self.log.read(&subject, Position(next), ReadLimit::default()).await?;
+            for entry in &batch.entries {
+                let gone = entry.position.0 <= last
+                    && OutcomeRecord::decode(entry.record.clone())
+                        .map_or(true, |record| kept.get(&record.out.0).is_none_or(|kept| record.out.1 < *kept));
+                if !gone {
+                    next = entry.position.0;
+                    break 'all;
+                }
+            }
+            looked += batch.entries.len();
+            if batch.next.0 <= next {
+                break;
+            }
+            next = batch.next.0;
+        }
+        self.apply(&subject, first, next.min(last + 1).max(first)).await?;
+        Ok(())
+    }
+}
+
+/// Whether everything that a router had come to when it wrote this is gone from IN.
+fn is_gone(source: Source, (received, chained): (u64, u64)) -> bool {
+    match source.intake {
+        Intake::Received => source.position < received && source.other < chained,
+        Intake::Chained => source.position < chained && source.other < received,
+    }
+}
+
+/// The destination and partition of an OUT subject.
+fn parse(subject: &Subject) -> Option<(Name, Partition)> {
+    let mut parts = subject.as_str().strip_prefix("out.")?.split('.');
+    let (namespace, name, partition) = (parts.next()?, parts.next()?, parts.next()?);
+    let partition = partition.parse().ok().map(Partition)?;
+    parts.next().is_none().then(|| (Name::new(namespace, name), partition))
+}
+
+#[cfg(test)]
+mod tests;
