@@ -1,0 +1,101 @@
+//! Limits of the real program: a large message, connections that only hang, an end under load, and a destination
+//! that stalls.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use barid_model::Digest;
+use barid_testkit::generate::Generator;
+use barid_testkit::receiver::{Act, Faults, Options, Receiver};
+use barid_testkit::sender::{self, Listed, Made};
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::process_relay::{Ended, PATIENCE, Relay, distinct};
+
+#[tokio::test]
+async fn a_message_of_10_mb_goes_through_byte_for_byte() {
+    let receiver = Receiver::start(Options::default()).await.unwrap();
+    let relay = Relay::mllp(&receiver);
+    let running = relay.start().await;
+    let mut text = b"MSH|^~\\&|A|BIG|B|C|20261122101500||ORU^R01^ORU_R01|BIG-1|P|2.5\rPID|1||1^^^BIG^PI||A^B\rOBR|1|||1^Scan\rOBX|1|ED|1^Scan||^application^pdf^Base64^".to_vec();
+    text.extend(b"JVBERi0xLjQK".iter().cycle().take(10 << 20));
+    text.extend_from_slice(b"||||||F\r");
+    let message = Bytes::from(text);
+    let ended = Ended::default();
+    let report = sender::run(relay.load(1, 1), Arc::new(Listed::new([message.clone()])), ended.observer()).await;
+    assert_eq!(report.codes.get("AA"), Some(&1), "{report:?}");
+    distinct(&receiver, 1).await;
+    let received = receiver.received();
+    assert_eq!(received[0].size, message.len());
+    assert!(received[0].digest == Digest::of(&message), "the bytes differ");
+    assert!(running.stop(PATIENCE).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn connections_that_send_a_byte_now_and_then_do_not_disturb_others() {
+    let receiver = Receiver::start(Options::default()).await.unwrap();
+    let relay = Relay::mllp(&receiver);
+    let running = relay.start().await;
+    let mut slow = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(("127.0.0.1", relay.port)).await.unwrap();
+        stream.write_all(b"\x0bMSH|^~\\&|").await.unwrap();
+        slow.spawn(async move {
+            while stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+    let ended = Ended::default();
+    let generators = (0..4).map(|n| Generator::new(n, &format!("S{n}"))).collect();
+    let report = sender::run(relay.load(4, 4), Arc::new(Made::new(generators, 200)), ended.observer()).await;
+    assert_eq!(report.accepted, 800, "{report:?}");
+    assert!(report.failures.is_empty(), "{report:?}");
+    distinct(&receiver, 800).await;
+    let verdict = ended.history(&receiver).judge();
+    assert!(verdict.is_clean(), "{verdict}");
+    slow.shutdown().await;
+    assert!(running.stop(PATIENCE).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn told_to_stop_under_load_the_engine_ends_well_and_loses_nothing_it_acknowledged() {
+    let receiver = Receiver::start(Options::default()).await.unwrap();
+    let relay = Relay::mllp(&receiver);
+    let running = relay.start().await;
+    let ended = Ended::default();
+    let generators = (0..16).map(|n| Generator::new(n, &format!("D{n:02}"))).collect();
+    let source = Arc::new(Made::new(generators, 300));
+    let sending = tokio::spawn(sender::run(relay.load(16, 8), source, ended.observer()));
+    let deadline = Instant::now() + PATIENCE;
+    while ended.count() < 500 {
+        assert!(Instant::now() < deadline, "{} acknowledged", ended.count());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let status = running.stop(PATIENCE).await.unwrap();
+    assert!(status.success(), "{status}");
+    assert!(!sending.is_finished(), "the load was over before the end");
+    let running = relay.start().await;
+    let report = tokio::time::timeout(PATIENCE, sending).await.unwrap().unwrap();
+    assert_eq!(report.accepted, 16 * 300, "{report:?}");
+    distinct(&receiver, 16 * 300).await;
+    let verdict = ended.history(&receiver).judge();
+    assert!(verdict.is_clean(), "{verdict}");
+    assert!(running.stop(PATIENCE).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_stalled_destination_does_not_keep_the_engine_from_accepting() {
+    let receiver = Receiver::start(Options { faults: Faults::always(Act::Silent), ..Options::default() }).await.unwrap();
+    let relay = Relay::mllp(&receiver);
+    let running = relay.start().await;
+    let ended = Ended::default();
+    let generators = (0..4).map(|n| Generator::new(n, &format!("T{n}"))).collect();
+    let report = sender::run(relay.load(4, 8), Arc::new(Made::new(generators, 500)), ended.observer()).await;
+    assert_eq!(report.accepted, 2000, "{report:?}");
+    receiver.set_faults(Faults::default());
+    distinct(&receiver, 2000).await;
+    assert!(running.stop(PATIENCE).await.unwrap().success());
+}
