@@ -9,7 +9,7 @@ use barid_testkit::generate::Generator;
 use barid_testkit::receiver::{Act, Faults, Options, Receiver};
 use barid_testkit::sender::{self, Listed, Made};
 use bytes::Bytes;
-use tokio::io::{AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::process_relay::{Ended, PATIENCE, Relay, distinct};
@@ -97,5 +97,39 @@ async fn a_stalled_destination_does_not_keep_the_engine_from_accepting() {
     assert_eq!(report.accepted, 2000, "{report:?}");
     receiver.set_faults(Faults::default());
     distinct(&receiver, 2000).await;
+    assert!(running.stop(PATIENCE).await.unwrap().success());
+}
+
+/// Reads one frame.
+async fn frame(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\x1c\r") {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut answer)).await.unwrap().unwrap();
+        assert!(read > 0, "closed before an answer");
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_thousand_connections_that_are_open_at_once_are_all_served() {
+    const CONNECTIONS: u64 = 1000;
+    let receiver = Receiver::start(Options::default()).await.unwrap();
+    let relay = Relay::mllp(&receiver);
+    let running = relay.start().await;
+    let mut streams = Vec::new();
+    for _ in 0..CONNECTIONS {
+        streams.push(TcpStream::connect(("127.0.0.1", relay.port)).await.unwrap());
+    }
+    let generator = Generator::new(1, "MANY");
+    for (stream, n) in streams.iter_mut().zip(0..) {
+        let frame = [b"\x0b".as_slice(), &generator.message(n).bytes, b"\x1c\r"].concat();
+        stream.write_all(&frame).await.unwrap();
+    }
+    for (stream, n) in streams.iter_mut().zip(0u64..) {
+        let answer = frame(stream).await;
+        assert!(["AA", "CA"].iter().any(|code| answer.contains(&format!("MSA|{code}|MANY-{n:08}"))), "connection {n}: {answer}");
+    }
+    distinct(&receiver, CONNECTIONS as usize).await;
+    assert_eq!(receiver.count(), CONNECTIONS);
     assert!(running.stop(PATIENCE).await.unwrap().success());
 }
