@@ -6,7 +6,7 @@ use crate::run::run;
 use crate::{fuzz, layers, tidy};
 
 /// Seconds each fuzz target runs in CI.
-const FUZZ_SECONDS: &str = "60";
+const FUZZ_SECONDS: &str = "30";
 
 /// Runs all checks; the first that fails ends it.
 pub(crate) fn run_ci() -> Result<()> {

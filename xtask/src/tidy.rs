@@ -69,6 +69,7 @@ fn is_test(path: &Path) -> bool {
     let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     part("tests")
         || part("benches")
+        || part("engines-bench")
         || part("fuzz")
         || part("fuzz_targets")
         || file == "tests.rs"

@@ -88,7 +88,8 @@ async fn told_to_stop_under_load_the_engine_ends_well_and_loses_nothing_it_ackno
 
 #[tokio::test]
 async fn a_stalled_destination_does_not_keep_the_engine_from_accepting() {
-    let receiver = Receiver::start(Options { faults: Faults::always(Act::Silent), ..Options::default() }).await.unwrap();
+    let receiver =
+        Receiver::start(Options { faults: Faults::always(Act::Silent), ..Options::default() }).await.unwrap();
     let relay = Relay::mllp(&receiver);
     let running = relay.start().await;
     let ended = Ended::default();
@@ -127,7 +128,10 @@ async fn a_thousand_connections_that_are_open_at_once_are_all_served() {
     }
     for (stream, n) in streams.iter_mut().zip(0u64..) {
         let answer = frame(stream).await;
-        assert!(["AA", "CA"].iter().any(|code| answer.contains(&format!("MSA|{code}|MANY-{n:08}"))), "connection {n}: {answer}");
+        assert!(
+            ["AA", "CA"].iter().any(|code| answer.contains(&format!("MSA|{code}|MANY-{n:08}"))),
+            "connection {n}: {answer}"
+        );
     }
     distinct(&receiver, CONNECTIONS as usize).await;
     assert_eq!(receiver.count(), CONNECTIONS);

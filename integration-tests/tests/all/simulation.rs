@@ -6,14 +6,6 @@
 //! is missing, nothing is out of order in its lane, a repeat is marked. A failing seed is printed:
 //! `BARID_SEED=n cargo test -p barid-integration-tests simulation` runs it alone.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::panic,
-    reason = "a test may fail where it stands"
-)]
-
 mod history;
 mod random;
 mod world;

@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    pub async fn play(mut self) -> Result<(), String> {
+    pub(super) async fn play(mut self) -> Result<(), String> {
         for _ in 0..LIVES {
             let mut life = self.begin().await?;
             self.live(&mut life).await?;

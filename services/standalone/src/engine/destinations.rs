@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use barid_config::document::DestinationState;
 use barid_config::{DestinationSpec, Snapshot};
@@ -48,7 +47,6 @@ pub(super) struct Destinations {
     clock: Arc<dyn Clock>,
     stop: watch::Receiver<bool>,
     running: Mutex<BTreeMap<Name, Running>>,
-    left: Arc<AtomicUsize>,
     /// Told of each delivery that ends, for the metrics.
     ended: super::parts::Ended,
 }
@@ -72,7 +70,6 @@ impl Destinations {
             clock: Arc::clone(clock),
             stop,
             running: Mutex::default(),
-            left: Arc::default(),
             ended,
         }
     }
@@ -107,11 +104,6 @@ impl Destinations {
     /// One that runs.
     pub(super) fn get(&self, name: &Name) -> Option<Running> {
         self.running.lock().get(name).cloned()
-    }
-
-    /// Owners that have not ended.
-    pub(super) fn left(&self) -> usize {
-        self.left.load(Ordering::SeqCst)
     }
 
     fn bring(&self, known: Option<&Running>, spec: &Arc<DestinationSpec>) -> Result<Running, connect::SpecError> {
@@ -160,11 +152,9 @@ impl Destinations {
             clock: Arc::clone(&self.clock),
             shared: Arc::clone(&shared),
         };
-        let (name, stop, left) = (spec.name.clone(), self.stop.clone(), Arc::clone(&self.left));
-        left.fetch_add(1, Ordering::SeqCst);
+        let (name, stop) = (spec.name.clone(), self.stop.clone());
         let run = async move {
             let result = supervise(options, receiver, stop.clone()).await;
-            left.fetch_sub(1, Ordering::SeqCst);
             own_fault(&name, result, stop).await
         };
         self.process.tasks.spawn(Kind::Critical(Exit::Storage), "delivery", run);
