@@ -1,0 +1,11 @@
+//! Commands on an engine that runs: the built binary with real listeners and receivers, spoken to over its socket.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod deciding;
+mod engine;
+mod pausing;
+mod peers;
+mod reading;
+mod rebuilding;
+mod replaying;
