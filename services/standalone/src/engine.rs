@@ -53,6 +53,8 @@ pub struct RunOptions {
 /// [`Failure`] where it cannot start.
 pub async fn run(options: RunOptions) -> Result<Exit, Failure> {
     let process = Process::new(options.grace);
+    // Before the endpoint answers: an engine that has not begun to start is not ready either.
+    process.readiness.part("engine").not_ready("starting");
     let mut registry = admin::registry();
     let endpoint = admin::bind(options.admin).await.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
     let parts = Parts::open(&options, &process, &mut registry).await?;

@@ -3,10 +3,17 @@ use crate::testing::{barrier, lanes, orderless, parked};
 use barid_model::record::ParkRecord;
 
 /// PARK as a list: position 1 is the first.
-#[derive(Default)]
 struct Park {
     parking: Parking,
     records: Vec<ParkRecord>,
+}
+
+impl Default for Park {
+    fn default() -> Self {
+        let mut parking = Parking::default();
+        parking.begin(1);
+        Self { parking, records: Vec::new() }
+    }
 }
 
 impl Park {
