@@ -248,12 +248,6 @@ impl Router {
                 }
             }
         }
-        // The parse stage marks so what its channel wants looked at by a person first.
-        let errors = envelope.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        let errors: Vec<Finding> = errors.cloned().collect();
-        if !errors.is_empty() {
-            return Ok(Some(ended(envelope, source, now, Disposition::Quarantined, None, errors)));
-        }
         // The parse stage accepts such a message where its channel asks for that: it is kept, and goes nowhere.
         if envelope.findings.iter().any(|finding| finding.severity == Severity::Error) {
             let findings = envelope.findings.clone();

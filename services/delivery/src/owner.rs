@@ -18,7 +18,6 @@ pub mod supervise;
 mod take;
 mod write;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,8 +122,6 @@ pub struct Owner {
     in_flight: land::Flights,
     started: Instant,
     show_at: Timestamp,
-    /// Positions of PARK that a person has decided on, not yet durable.
-    deciding: HashSet<u64>,
     stopping: bool,
 }
 
@@ -158,7 +155,6 @@ impl Owner {
             in_flight: land::Flights::default(),
             started: Instant::now(),
             show_at: Timestamp::default(),
-            deciding: HashSet::new(),
             stopping: false,
             options,
         };

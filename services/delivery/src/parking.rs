@@ -103,6 +103,8 @@ pub struct Parking {
     held: BTreeMap<u64, Vec<Queue>>,
     /// Held records that a person let go on.
     released: HashSet<u64>,
+    /// Records that a person has decided on, until that is durable: they stand, and do not come back.
+    decided: HashSet<u64>,
 }
 
 impl Parking {
@@ -232,6 +234,7 @@ impl Parking {
         let counted = self.why(position, why);
         self.held_later.remove(&position);
         self.released.remove(&position);
+        self.decided.remove(&position);
         if let Some(waiting) = self.waiting.get_mut(&counted) {
             *waiting = waiting.saturating_sub(1);
         }
@@ -265,6 +268,18 @@ impl Parking {
         if let Some(from) = from {
             self.rescan(from);
         }
+    }
+
+    /// A person has decided on the record at this position: it does not come back, and its lanes wait until that is
+    /// durable and [`Parking::end`] is called.
+    pub fn decide(&mut self, position: u64) {
+        self.decided.insert(position);
+    }
+
+    /// Whether a person has decided on what stands at this position.
+    #[must_use]
+    pub fn is_decided(&self, position: u64) -> bool {
+        self.decided.contains(&position)
     }
 
     /// Whether what stands at this position waits no more.

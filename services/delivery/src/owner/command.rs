@@ -109,8 +109,7 @@ impl Owner {
             Act::ReleaseDelivery(_) | Act::Release(_) => self.write_released(at),
             Act::Discard(_) | Act::SetAside(_) => {
                 self.withdraw(at, &record.delivery)?;
-                // The lane of a held head that is taken away goes on.
-                self.parking.release(at);
+                // The lane of a held head that is taken away goes on when that is durable.
                 let over =
                     Over { position: at, why: record.why, out: record.out, record: Arc::new(record.delivery.clone()) };
                 if *act == Act::Discard(at) {
@@ -123,7 +122,7 @@ impl Owner {
             }
         }
         if !matches!(act, Act::Release(_) | Act::ReleaseDelivery(_)) {
-            self.deciding.insert(at);
+            self.parking.decide(at);
         }
         Ok(1)
     }
@@ -183,7 +182,7 @@ impl Owner {
 
     /// What stands at this position of PARK and has not ended.
     async fn parked_at(&mut self, position: u64) -> Result<Option<Box<ParkRecord>>, OwnerError> {
-        if self.parking.has_ended(position) || self.deciding.contains(&position) {
+        if self.parking.has_ended(position) || self.parking.is_decided(position) {
             return Ok(None);
         }
         let park = subject::park(&self.options.destination)?;

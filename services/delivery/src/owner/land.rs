@@ -97,7 +97,6 @@ impl Owner {
                 Landed::Mark(position) => self.parking.end_marker(position),
                 Landed::Released(position) => self.parking.release(position),
                 Landed::Over { over, outcome } => {
-                    self.deciding.remove(&over.position);
                     self.parking.end(over.position, over.why, &over.record);
                     if outcome != u64::MAX {
                         self.window.tell(over.out, outcome);

@@ -106,6 +106,9 @@ impl Parking {
     }
 
     fn may_come_back(&self, position: u64, record: &ParkRecord, all: &[Queue], scan: &mut Scan) -> bool {
+        if self.is_decided(position) {
+            return false;
+        }
         if all.is_empty() {
             return self.why(position, record.why) != Parked::Held;
         }

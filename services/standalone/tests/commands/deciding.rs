@@ -49,7 +49,11 @@ async fn a_quarantined_delivery_that_is_run_again_is_delivered_as_its_next_run()
     let runs: Vec<(u32, &str)> =
         detail.runs.iter().filter(|run| run.route == "registry").map(|run| (run.run, run.state.as_str())).collect();
     assert_eq!(runs, [(0, state::QUARANTINED), (1, state::DELIVERED)]);
-    assert!(detail.events.iter().any(|event| event.what == "command" && event.text.contains("fatima")), "{detail:?}");
+    until("the story names who did it", async || {
+        let events = client.show(uid).await.unwrap().events;
+        events.iter().any(|event| event.what == "command" && event.text.contains("fatima")).then_some(())
+    })
+    .await;
     assert_eq!(engine.parked().await, Vec::new());
     let audit = engine.audit().await;
     assert_eq!((audit.messages.accepted, audit.deliveries.quarantined), (1, 1), "the first run stays on record");
