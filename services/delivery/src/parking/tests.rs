@@ -135,3 +135,20 @@ fn a_record_that_came_back_and_is_held_keeps_its_lane_until_it_is_released() {
     park.parking.release(first);
     assert_eq!(park.back(), [1]);
 }
+
+#[test]
+fn what_a_person_decided_on_stays_until_that_is_durable_and_its_lane_waits_for_it() {
+    for why in [Parked::Held, Parked::Stalled] {
+        let mut park = Park::default();
+        let head = park.park(why, 1, lanes(&[1]));
+        park.park(Parked::Follows, 2, lanes(&[1]));
+        park.parking.decide(head);
+        assert!(park.back().is_empty(), "{why:?}");
+        park.end(head);
+        assert_eq!(park.back(), [2], "{why:?}");
+    }
+    let mut park = Park::default();
+    let loose = park.park(Parked::Rerun, 1, orderless());
+    park.parking.decide(loose);
+    assert!(park.back().is_empty());
+}
