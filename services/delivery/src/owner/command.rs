@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::write::Over;
 use super::{Owner, OwnerError};
-use crate::window::Place;
+use crate::window::{EntryId, Place};
 
 /// What a person asks for; `reply` ends when it is decided, not when it is durable.
 #[derive(Debug)]
@@ -108,16 +108,17 @@ impl Owner {
             }
             Act::ReleaseDelivery(_) | Act::Release(_) => self.write_released(at),
             Act::Discard(_) | Act::SetAside(_) => {
-                self.withdraw(at, &record.delivery)?;
+                let entry = self.take_away(at, &record.delivery)?;
                 // The lane of a held head that is taken away goes on when that is durable.
                 let over =
                     Over { position: at, why: record.why, out: record.out, record: Arc::new(record.delivery.clone()) };
                 if *act == Act::Discard(at) {
                     let outcome = self.by_person(at, &record, Outcome::Discarded, actor, reason);
-                    self.write_outcome(outcome, Some(over));
+                    self.write_outcome(outcome, entry, Some(over));
                 } else {
                     let outcome = self.by_person(at, &record, Outcome::Quarantined, actor, reason);
-                    self.write_again(ParkRecord { why: Parked::Quarantined, ..record }, over, Some(outcome));
+                    let record = ParkRecord { why: Parked::Quarantined, ..record };
+                    self.write_again(record, entry, over, Some(outcome));
                 }
             }
         }
@@ -143,19 +144,19 @@ impl Owner {
             delivery: again,
             ..record
         };
-        self.write_again(record, over, None);
+        self.write_again(record, None, over, None);
     }
 
-    /// Takes it out of the window, if it has come back there.
-    fn withdraw(&mut self, at: u64, delivery: &OutRecord) -> Result<(), Refusal> {
-        let Some(id) = self.window.find(delivery.id) else { return Ok(()) };
-        let Some(entry) = self.window.get(id) else { return Ok(()) };
+    /// The entry of what has come back into the window: it is not sent any more, and keeps its lanes waiting until what
+    /// was decided on it is durable.
+    fn take_away(&mut self, at: u64, delivery: &OutRecord) -> Result<Option<EntryId>, Refusal> {
+        let Some(id) = self.window.find(delivery.id) else { return Ok(None) };
+        let Some(entry) = self.window.get(id) else { return Ok(None) };
         if !entry.phase.is_movable() || entry.place != Place::Park(at) {
             return Err(Refusal::Sending);
         }
-        self.window.withdraw(id);
-        self.parking.withdrawn(at, delivery);
-        Ok(())
+        self.window.recording(id);
+        Ok(Some(id))
     }
 
     fn by_person(&self, at: u64, record: &ParkRecord, outcome: Outcome, actor: &str, reason: &str) -> OutcomeRecord {

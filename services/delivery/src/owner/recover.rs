@@ -269,7 +269,7 @@ impl Owner {
                 actor: None,
                 reason: None,
             };
-            self.write_outcome(outcome, None);
+            self.write_outcome(outcome, None, None);
         }
     }
 }

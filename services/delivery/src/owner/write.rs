@@ -120,10 +120,16 @@ impl Owner {
     }
 
     /// What stands in PARK is parked again for a person: run again, or set aside with its outcome.
-    pub(super) fn write_again(&mut self, record: ParkRecord, over: Over, outcome: Option<OutcomeRecord>) {
+    pub(super) fn write_again(
+        &mut self,
+        record: ParkRecord,
+        entry: Option<EntryId>,
+        over: Over,
+        outcome: Option<OutcomeRecord>,
+    ) {
         self.parking.reserve(&record.delivery, record.why, record.out.1);
         let event = ParkEvent::Parked(Box::new(record));
-        self.writing.parks.push(ParkWrite { event, entry: None, outcome, over: Some(over) });
+        self.writing.parks.push(ParkWrite { event, entry, outcome, over: Some(over) });
     }
 
     /// What came back from PARK holds its lanes now: PARK says so for the next start, OUTCOME for people.
@@ -144,9 +150,9 @@ impl Owner {
         self.writing.parks.push(ParkWrite { event, entry: None, outcome: None, over: None });
     }
 
-    /// An outcome of what stands in PARK and not in the window.
-    pub(super) fn write_outcome(&mut self, record: OutcomeRecord, over: Option<Over>) {
-        self.writing.outcomes.push(OutcomeWrite { record, entry: None, over });
+    /// An outcome of what stands in PARK, and may be in the window too.
+    pub(super) fn write_outcome(&mut self, record: OutcomeRecord, entry: Option<EntryId>, over: Option<Over>) {
+        self.writing.outcomes.push(OutcomeWrite { record, entry, over });
     }
 
     fn park_record(
