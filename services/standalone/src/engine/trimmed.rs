@@ -25,13 +25,28 @@ impl Trimmed {
         Key::new(format!("trimmed.{partition}"))
     }
 
-    /// Notes it; durable when this ends.
-    pub(super) async fn store(&self, log: &Arc<dyn Log>, partition: Partition) -> Result<(), LogError> {
+    /// Whether anything is gone.
+    pub(super) const fn is_some(&self) -> bool {
+        self.received > 1 || self.chained > 1
+    }
+
+    /// Notes it, durable when this ends, and gives what is gone in all: it never comes back.
+    pub(super) async fn store(self, log: &Arc<dyn Log>, partition: Partition) -> Result<Self, LogError> {
         let key = Self::key(partition)?;
-        let revision = log.get(&key).await?.map_or(Revision::NONE, |(revision, _)| revision);
-        let value = serde_json::to_vec(self).map_err(|error| LogError::Storage(error.to_string().into()))?;
-        log.put(&key, revision, value.into()).await?;
-        Ok(())
+        let (revision, known) = match log.get(&key).await? {
+            Some((revision, value)) => (revision, serde_json::from_slice::<Self>(&value).ok()),
+            None => (Revision::NONE, None),
+        };
+        let all = known.map_or(self, |known| Self {
+            received: self.received.max(known.received),
+            chained: self.chained.max(known.chained),
+            before: self.before.max(known.before),
+        });
+        if known.is_none_or(|known| (known.received, known.chained) != (all.received, all.chained)) {
+            let value = serde_json::to_vec(&all).map_err(|error| LogError::Storage(error.to_string().into()))?;
+            log.put(&key, revision, value.into()).await?;
+        }
+        Ok(all)
     }
 
     /// What is noted, by partition.

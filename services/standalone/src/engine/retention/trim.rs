@@ -47,15 +47,12 @@ pub(super) async fn trim(storage: &Storage, before: Timestamp) -> Result<(), Ret
         // The judge reads IN again from where its memory was last written down.
         let received = trim.intake(partition, Intake::Received, commit.received.min(commit.remembered)).await?;
         let chained = trim.intake(partition, Intake::Chained, commit.chained).await?;
-        let note = Trimmed { received: received.1, chained: chained.1, before };
-        if received.1 > received.0 || chained.1 > chained.0 {
-            note.store(&storage.log, partition).await?;
-        }
-        for (intake, (first, kept)) in [(Intake::Received, received), (Intake::Chained, chained)] {
-            trim.apply(&subject::intake(partition, intake)?, first, kept).await?;
-        }
-        kept.insert(partition, (received.1, chained.1));
-        trim.routed(partition, (received.1, chained.1)).await?;
+        let now = Trimmed { received: received.1, chained: chained.1, before };
+        let now = if now.is_some() { now.store(&storage.log, partition).await? } else { now };
+        trim.apply(&subject::intake(partition, Intake::Received)?, received.0, now.received).await?;
+        trim.apply(&subject::intake(partition, Intake::Chained)?, chained.0, now.chained).await?;
+        kept.insert(partition, (now.received, now.chained));
+        trim.routed(partition, (now.received, now.chained)).await?;
     }
     for (destination, kept) in trim.outs(&kept).await? {
         trim.outcomes(&destination, &kept).await?;

@@ -68,7 +68,8 @@ impl World {
     async fn message(&mut self, intake: Intake, fate: Fate) -> MessageUid {
         self.messages += 1;
         let received = at(self.messages);
-        let record = InRecord { envelope: envelope(received), source: None, raw: Payload::new(Bytes::from_static(b"MSH")) };
+        let record =
+            InRecord { envelope: envelope(received), source: None, raw: Payload::new(Bytes::from_static(b"MSH")) };
         let uid = record.envelope.uid;
         let position = self.append(subject::intake(PARTITION, intake).unwrap(), record.encode()).await;
         let other = match intake {
@@ -154,9 +155,8 @@ impl World {
 
     /// Router, judge, owner and ledger have seen everything.
     async fn settle(&self) {
-        let bounds = async |intake| {
-            self.storage.log.bounds(&subject::intake(PARTITION, intake).unwrap()).await.unwrap().last.0
-        };
+        let bounds =
+            async |intake| self.storage.log.bounds(&subject::intake(PARTITION, intake).unwrap()).await.unwrap().last.0;
         let (received, chained) = (bounds(Intake::Received).await, bounds(Intake::Chained).await);
         self.commit(RouterCommit { epoch: 1, received, chained, remembered: received }).await;
         let outcomes = self.storage.log.bounds(&subject::outcome(&destination()).unwrap()).await.unwrap().last.0 + 1;
@@ -279,13 +279,34 @@ async fn a_message_that_waits_before_routing_is_kept_until_somebody_decides() {
 }
 
 #[tokio::test]
+async fn one_that_waits_among_the_chained_ones_keeps_its_record_among_those_that_go() {
+    let mut world = World::new();
+    world.message(Intake::Received, Fate::Delivered).await;
+    world.message(Intake::Chained, Fate::SetAside).await;
+    for _ in 0..98 {
+        world.message(Intake::Received, Fate::Delivered).await;
+    }
+    world.settle().await;
+    trim(&world.storage, at(1_000)).await.unwrap();
+    let (balance, anew) = world.rebuilt().await;
+    assert!(balance.holds(), "{balance}");
+    assert_eq!((balance.total.quarantined, balance.total.not_yet_routed), (1, 0), "{balance}");
+    assert_eq!(anew.set_aside().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_partition_where_nothing_is_young_leaves_no_message_that_seems_under_way() {
     let mut world = World::new();
     world.message(Intake::Chained, Fate::Delivered).await;
+    world.message(Intake::Received, Fate::Duplicate).await;
     for _ in 0..70 {
         world.message(Intake::Received, Fate::Delivered).await;
     }
-    world.message(Intake::Received, Fate::Duplicate).await;
+    // The last outcome is not of the last message: it was told again.
+    let subject = subject::outcome(&destination()).unwrap();
+    let told =
+        world.storage.log.read(&subject, Position(5), barid_log::ReadLimit { records: 1, bytes: 1 }).await.unwrap();
+    world.append(subject, told.entries[0].record.clone()).await;
     world.settle().await;
     trim(&world.storage, at(1_000)).await.unwrap();
     let (balance, _) = world.rebuilt().await;
