@@ -115,7 +115,8 @@ pub trait Commands: Send + Sync + 'static {
     fn messages(&self, query: MessageQuery) -> BoxFuture<'_, CommandResult<Page<MessageRow>>>;
     /// A page of refused messages, newest first.
     fn refused(&self, query: RefusedQuery) -> BoxFuture<'_, CommandResult<Page<RefusedRow>>>;
-    /// A page of what waits for a person, or behind what does: held, stalled and quarantined deliveries, oldest first.
+    /// A page of what waits for a person, or behind what does: deliveries held and what follows them, then what is
+    /// quarantined; of the newest messages first.
     fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>>;
     /// One message's way.
     fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>>;

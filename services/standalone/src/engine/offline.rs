@@ -24,7 +24,8 @@ use super::channels::Channels;
 use super::commands::{History, offline_status, questions};
 use super::configuration::LAST_GOOD;
 use super::feed::Feed;
-use super::{retention, storage};
+use super::retention::Known;
+use super::storage;
 
 /// Opens a data directory.
 pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {
@@ -42,7 +43,8 @@ pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {
     let snapshot = std::fs::read(data.join(LAST_GOOD)).ok().and_then(|text| Snapshot::restore(&text).ok());
     let snapshot = snapshot.unwrap_or_default();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let expiry = retention::payloads(&snapshot, clock.now());
+    let known = Known::of(&storage.log, &snapshot, clock.now(), false).await.map_err(CommandError::failed)?;
+    let expiry = known.payloads(clock.now());
     let channels = Arc::new(Channels::stopped(Arc::clone(&storage.log), snapshot));
     let feed = Feed::new(Arc::clone(&storage.log), Arc::clone(&storage.ledger)).map_err(CommandError::failed)?;
     // Told to stop from the beginning, it reads as far as the log goes.

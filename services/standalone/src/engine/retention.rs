@@ -6,18 +6,17 @@
 //! last record of each.
 
 mod answers;
+mod known;
 mod trim;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use barid_config::settings::{ChannelSettings, defaults};
-use barid_config::{Channel, Snapshot};
 use barid_ledger::{Cursor, Ledger, LedgerError, Retention};
 use barid_log::LogError;
-use barid_model::Timestamp;
 
 use self::answers::Answers;
+pub(super) use self::known::Known;
 use super::parts::Parts;
 
 /// How often it is looked at.
@@ -60,18 +59,17 @@ struct Keeper {
 
 impl Keeper {
     async fn run(&mut self, parts: &Parts) -> Result<(), RetentionError> {
-        let (snapshot, now) = (parts.channels.snapshot(), parts.clock.now());
+        let (log, now) = (&parts.storage.log, parts.clock.now());
+        let known = Known::of(log, &parts.channels.snapshot(), now, true).await?;
         let ledger = Arc::clone(&parts.storage.ledger);
-        let (payloads, metadata, after) = (payloads(&snapshot, now), metadata(&snapshot, now), self.prune.take());
+        let (payloads, metadata, after) = (known.payloads(now), known.metadata(now), self.prune.take());
         let forgotten = tokio::task::spawn_blocking(move || {
             ledger.expire_payloads(&payloads)?;
             forget(&*ledger, &metadata, after)
         });
         self.prune = forgotten.await??;
-        let keep = longest(&snapshot, |settings| settings.payload_retention.max(settings.duplicate_window));
-        trim::trim(&parts.storage, now.minus(keep)).await?;
-        let window = longest(&snapshot, |settings| settings.duplicate_window.max(settings.ack.timeout));
-        self.answers.run(&parts.storage.log, now.minus(window)).await?;
+        trim::trim(&parts.storage, now.minus(known.storage())).await?;
+        self.answers.run(log, now.minus(known.window())).await?;
         Ok(())
     }
 }
@@ -93,26 +91,4 @@ fn forget(
         }
     }
     Ok(after)
-}
-
-/// Up to when payloads are past their retention.
-pub(super) fn payloads(snapshot: &Snapshot, now: Timestamp) -> Retention {
-    retention(snapshot, now, |settings| settings.payload_retention)
-}
-
-/// Up to when what is known about messages is past its retention.
-fn metadata(snapshot: &Snapshot, now: Timestamp) -> Retention {
-    retention(snapshot, now, |settings| settings.metadata_retention)
-}
-
-fn retention(snapshot: &Snapshot, now: Timestamp, of: fn(&ChannelSettings) -> Duration) -> Retention {
-    let channel = |channel: &Arc<Channel>| (channel.name.clone(), now.minus(of(&channel.settings)));
-    Retention { before: now.minus(longest(snapshot, of)), channels: snapshot.channels.values().map(channel).collect() }
-}
-
-/// The longest time of any channel: it also holds for what no channel takes, or one that is gone.
-fn longest(snapshot: &Snapshot, of: impl Fn(&ChannelSettings) -> Duration) -> Duration {
-    let all = snapshot.channels.values().map(|channel| of(&channel.settings));
-    // Without any channel nothing is known of what people want kept: as long as anything is by default.
-    all.max().unwrap_or(defaults::METADATA_RETENTION)
 }

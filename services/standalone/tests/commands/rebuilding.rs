@@ -7,7 +7,7 @@ use barid_runtime::control::{Client, Commands, ErrorKind};
 use barid_standalone::engine::open_offline;
 use bytes::Bytes;
 
-use crate::engine::{Engine, by};
+use crate::engine::{DOCUMENTS, Engine, by, until};
 use crate::peers::{adt, oru};
 
 /// Everything that can be asked.
@@ -118,4 +118,52 @@ async fn a_data_directory_without_an_engine_answers_the_same_and_changes_nothing
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is made where nothing is");
     engine.run().await;
     engine.audit().await;
+}
+
+#[tokio::test]
+async fn bytes_past_their_retention_are_shown_and_replayed_by_nothing_but_what_waits_keeps_them() {
+    let mut engine = Engine::start().await;
+    let short = DOCUMENTS.replace("  order: {by: patient}", "  order: {by: patient}\n  retention: {payload: 1s}");
+    engine.write("barid.yaml", &short);
+    engine.reload().await;
+    engine.registry.refuse("waits");
+    let mut sender = engine.sender();
+    sender.send(&adt("A01", "ended", "A"));
+    sender.send(&adt("A01", "waits", "B"));
+    let (ended, waits) = (engine.uid("ended").await, engine.uid("waits").await);
+    engine.until_state(ended, state::DELIVERED).await;
+    engine.until_state(waits, state::QUARANTINED).await;
+    let past = barid_model::Clock::now(&barid_runtime::SystemClock).plus(std::time::Duration::from_secs(1));
+    until("a second is over", async || (barid_model::Clock::now(&barid_runtime::SystemClock) > past).then_some(()))
+        .await;
+    // It is looked at when an engine starts, and each minute.
+    engine.restart().await;
+    let client = engine.client().await;
+    let expired = until("it is expired", async || {
+        let detail = client.show(ended).await.unwrap();
+        (!detail.payload_kept).then_some(detail)
+    })
+    .await;
+    assert_eq!(expired.row.state, state::DELIVERED, "what is known of it stays");
+    let made = PayloadKind::Transformed { route: "files".into(), part: 0, run: None };
+    let answer = PayloadKind::Answer { route: "registry".into(), part: 0, run: None };
+    for which in [PayloadKind::Raw, made, answer] {
+        let error = client.payload(PayloadRequest { uid: ended, which }).await.unwrap_err();
+        assert!(error.kind == ErrorKind::NotFound && error.text.contains("retention"), "{error:?}");
+    }
+    let request = ReplayRequest {
+        by: by(),
+        select: Selection::Uids(vec![ended]),
+        revision: ReplayRevision::Now,
+        limit: 1,
+        dry_run: false,
+    };
+    let replayed = client.replay(request).await.unwrap();
+    assert!(replayed.made == 0 && replayed.missed[0].why.contains("retention"), "{replayed:?}");
+    let raw = client.payload(PayloadRequest { uid: waits, which: PayloadKind::Raw }).await.unwrap();
+    assert_eq!(raw, adt("A01", "waits", "B"), "what waits for a person keeps its bytes");
+    engine.stop();
+    let commands = open_offline(engine.data()).await.unwrap();
+    let error = commands.payload(PayloadRequest { uid: ended, which: PayloadKind::Raw }).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
 }

@@ -106,7 +106,7 @@ pub struct RefusedRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParkedRow {
-    /// The delivery.
+    /// The delivery; all zeros where the message was set aside before routing and has none.
     pub id: DeliveryId,
     /// Its message.
     pub uid: MessageUid,
@@ -116,7 +116,7 @@ pub struct ParkedRow {
     /// When its message was received.
     #[serde(with = "crate::time")]
     pub received: Timestamp,
-    /// `held`, `stalled`, `follows`, `quarantined`.
+    /// `held`, `stalled`, `follows`, `paused`, `rerun`, `quarantined`.
     pub why: String,
     /// Where to; none where the message was set aside before routing.
     pub destination: Option<Name>,

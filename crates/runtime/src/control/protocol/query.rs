@@ -107,7 +107,7 @@ pub struct ParkedQuery {
     /// From this facility.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facility: Option<String>,
-    /// For this reason: `held`, `stalled`, `follows`, `quarantined`.
+    /// For this reason: `held`, `stalled`, `follows`, `paused`, `rerun`, `quarantined`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// Parked at or after.

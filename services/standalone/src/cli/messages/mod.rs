@@ -43,7 +43,7 @@ pub(super) struct Args {
     follow: bool,
 }
 
-/// Prints what matches, newest first (waiting ones oldest first).
+/// Prints what matches, newest first; of what waits that which is quarantined last.
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let query = args.filter.query(context)?;
     let commands = context.reader().await?;

@@ -25,6 +25,8 @@ use crate::view;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a question about a message that the ledger does not know yet waits for it.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(2);
+/// How long a list waits for the ledger: a person who just sent a message looks for it.
+const LIST_WAIT: Duration = Duration::from_millis(500);
 /// How long a command waits for the ledger before it chooses by it.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
 
@@ -140,6 +142,14 @@ impl History {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits a moment for the ledger before the first page of a list.
+    pub(super) async fn fresh(&self, cursor: Option<&String>) -> CommandResult<()> {
+        if cursor.is_none() {
+            self.caught_up(LIST_WAIT).await?;
+        }
+        Ok(())
     }
 
     /// Waits for the ledger before something is chosen by it.

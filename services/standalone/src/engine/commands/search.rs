@@ -22,6 +22,7 @@ const VALUE_CHARS_MAX: usize = 128;
 /// A page of accepted messages, newest first.
 pub(in crate::engine) async fn messages(history: &History, query: MessageQuery) -> CommandResult<Page<MessageRow>> {
     let filter = filter(history, &query)?;
+    history.fresh(query.cursor.as_ref()).await?;
     let paging = paging(Some(query.rows()), query.cursor);
     let page = history.ask(move |ledger| ledger.search(&filter, &paging)).await?;
     let rows = page.items.iter().filter_map(rows::message).collect();
@@ -37,6 +38,7 @@ pub(in crate::engine) async fn refused(history: &History, query: RefusedQuery) -
         listener: query.listener,
         ..RefusedFilter::default()
     };
+    history.fresh(query.cursor.as_ref()).await?;
     let paging = paging(query.limit, query.cursor);
     let page = history.ask(move |ledger| ledger.refused(&filter, &paging)).await?;
     Ok(Page { rows: page.items.into_iter().map(rows::refused).collect(), next: page.next.map(|cursor| cursor.0) })

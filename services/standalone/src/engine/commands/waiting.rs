@@ -17,6 +17,7 @@ const QUARANTINED: &str = "q:";
 
 /// A page of what waits.
 pub(in crate::engine) async fn parked(history: &History, query: ParkedQuery) -> CommandResult<Page<ParkedRow>> {
+    history.fresh(query.cursor.as_ref()).await?;
     let quarantined = query.why.as_deref() == Some(state::QUARANTINED);
     let filter = filter(history, &query);
     let limit = search::paging(query.limit, None).limit;
