@@ -2,7 +2,8 @@
 //!
 //! OUTCOME above the commit says what has ended, PARK says what stands there. What is left at or below the old send
 //! limit may have been sent by the owner before: the first of each lane, since the next is sent only when the record
-//! before it is durable. Those, and no others, are marked as possible duplicates.
+//! before it is durable. Those are marked as possible duplicates: of each lane the first that stands in OUT and the
+//! first in PARK, since which of the two was before the other is not known when they are met.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -45,7 +46,14 @@ pub(super) struct Recovered {
     released: HashSet<u64>,
     /// The last position of PARK at the start.
     parked: u64,
-    /// Lanes and facilities of which a message was seen since the start.
+    /// Whose first message was met since the start, in OUT and in PARK.
+    met_in_out: Met,
+    met_in_park: Met,
+}
+
+/// Lanes and facilities of which a message was met since the start.
+#[derive(Default)]
+struct Met {
     lanes: HashMap<Lane, usize>,
     facilities: HashSet<Arc<str>>,
 }
@@ -182,7 +190,7 @@ impl Recovered {
         bound: usize,
     ) -> bool {
         let limit = self.limits.get(&partition).copied().unwrap_or(0);
-        position <= limit && record.set_aside.is_none() && self.is_first(record, bound)
+        position <= limit && record.set_aside.is_none() && self.met_in_out.is_first(record, bound)
     }
 
     /// Whether the owner before may have sent this message of PARK.
@@ -195,9 +203,12 @@ impl Recovered {
     ) -> bool {
         // A re-run has no place in the line: it says nothing of who was at the head.
         let held = why == Parked::Held && !self.released.contains(&position);
-        position <= self.parked && !held && (why == Parked::Rerun || self.is_first(record, bound))
+        position <= self.parked && !held && (why == Parked::Rerun || self.met_in_park.is_first(record, bound))
     }
+}
 
+impl Met {
+    /// Whether nothing of its lanes was met before it, or too little to have held it back.
     fn is_first(&mut self, record: &OutRecord, bound: usize) -> bool {
         let first = match &record.lanes {
             Lanes::None => true,
