@@ -9,7 +9,7 @@ mod tests;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,6 +22,8 @@ pub const BINARY_VARIABLE: &str = "BARID_BIN";
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long one question to the admin endpoint may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a command of the tool may take: an audit waits a minute for the ledger, twice.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What can go wrong with a process.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,14 @@ pub enum ProcessError {
         status: ExitStatus,
         /// The end of what it wrote.
         log: String,
+    },
+    /// What was accepted is not accounted for, or that cannot be told.
+    #[error("the audit ended with {status}:\n{told}")]
+    Unbalanced {
+        /// How `barid audit` ended.
+        status: ExitStatus,
+        /// What it said.
+        told: String,
     },
     /// It did not do what was waited for in time.
     #[error("not {what} within {} ms; its last words:\n{log}", within.as_millis())]
@@ -152,6 +162,13 @@ impl Home {
         std::fs::read(self.log_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
+    /// The end of what it wrote.
+    fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().rev().take(30).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
     fn log_path(&self) -> PathBuf {
         self.directory.path().join("log")
     }
@@ -178,13 +195,58 @@ impl Home {
         Ok(Running { child, home: self })
     }
 
-    /// Runs another command of the same program on this place and gives what it wrote and how it ended.
+    /// Runs a command of the same program with this place's data directory, whether an engine runs there or not.
+    ///
+    /// # Errors
+    /// Where it cannot be started or does not end in time.
+    pub async fn tool(&self, arguments: &[&str]) -> Result<Output, ProcessError> {
+        let mut command = tokio::process::Command::new(&self.binary);
+        command.arg("--data").arg(self.data()).args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        match tokio::time::timeout(TOOL_TIMEOUT, command.output()).await {
+            Ok(output) => output.map_err(|error| ProcessError::System("run", error)),
+            Err(_) => Err(ProcessError::Late { what: "done", within: TOOL_TIMEOUT, log: arguments.join(" ") }),
+        }
+    }
+
+    /// That everything accepted is accounted for (`barid audit`), whether an engine runs or not; gives the balance.
+    /// `deep`: by every record of the log instead of the ledger's word.
+    ///
+    /// # Errors
+    /// [`ProcessError::Unbalanced`] where it is not.
+    pub async fn audit(&self, deep: bool) -> Result<Balance, ProcessError> {
+        let Output { status, stdout, stderr } = self.tool(if deep { &["audit", "--deep"] } else { &["audit"] }).await?;
+        let told = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        if status.success() { Ok(Balance(told)) } else { Err(ProcessError::Unbalanced { status, told }) }
+    }
+
+    /// Runs another command of the same program and gives what it wrote and how it ended.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn run(&self, arguments: &[&str]) -> Result<std::process::Output, ProcessError> {
+    pub fn run(&self, arguments: &[&str]) -> Result<Output, ProcessError> {
         let output = Command::new(&self.binary).args(arguments).stdin(Stdio::null()).output();
         output.map_err(|error| ProcessError::System("run", error))
+    }
+}
+
+/// What an audit said, where the balance holds.
+#[derive(Debug)]
+pub struct Balance(String);
+
+impl Balance {
+    /// The figure of a line, by its words: `messages accepted`, `delivered`, `in flight`. Of two lines with the same
+    /// words (`quarantined`: messages, then deliveries) the last.
+    #[must_use]
+    pub fn count(&self, words: &str) -> Option<u64> {
+        let lines = self.0.lines().rev();
+        lines.filter_map(|line| line.trim().strip_prefix(words)).find_map(|rest| rest.trim().parse().ok())
+    }
+}
+
+impl std::fmt::Display for Balance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -205,7 +267,7 @@ impl Running<'_> {
         while self.ask("/readyz").await.is_none_or(|(status, _)| status != 200) {
             self.alive()?;
             if Instant::now() >= deadline {
-                return Err(ProcessError::Late { what: "ready", within, log: self.last_words() });
+                return Err(ProcessError::Late { what: "ready", within, log: self.home.last_words() });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -247,10 +309,25 @@ impl Running<'_> {
                 return Ok(status);
             }
             if Instant::now() >= deadline {
-                return Err(ProcessError::Late { what: "ended", within, log: self.last_words() });
+                return Err(ProcessError::Late { what: "ended", within, log: self.home.last_words() });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Ends it as a test of custody should: the balance holds while it runs, it ends well, and the balance still holds
+    /// when every record is read again.
+    ///
+    /// # Errors
+    /// Where one of these is not so.
+    pub async fn end(self, within: Duration) -> Result<(), ProcessError> {
+        let home = self.home;
+        home.audit(false).await?;
+        let status = self.stop(within).await?;
+        if !status.success() {
+            return Err(ProcessError::Ended { status, log: home.last_words() });
+        }
+        home.audit(true).await.map(drop)
     }
 
     /// An error where it ended by itself.
@@ -260,15 +337,8 @@ impl Running<'_> {
     pub fn alive(&mut self) -> Result<(), ProcessError> {
         match self.child.try_wait().map_err(|error| ProcessError::System("wait", error))? {
             None => Ok(()),
-            Some(status) => Err(ProcessError::Ended { status, log: self.last_words() }),
+            Some(status) => Err(ProcessError::Ended { status, log: self.home.last_words() }),
         }
-    }
-
-    /// The end of what it wrote.
-    fn last_words(&self) -> String {
-        let log = self.home.log();
-        let lines: Vec<&str> = log.lines().rev().take(30).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -59,7 +59,7 @@ async fn listening(relay: &Relay, port: u16) {
 async fn arrived(receiver: &Receiver, running: Running<'_>, id: &str) {
     distinct(receiver, 1).await;
     assert_eq!(receiver.received()[0].control_id, id.as_bytes());
-    assert!(running.stop(PATIENCE).await.unwrap().success());
+    running.end(PATIENCE).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use barid_testkit::history::{History, Key};
-use barid_testkit::process::{Home, Running, free_port};
+use barid_testkit::process::{Balance, Home, Running, free_port};
 use barid_testkit::receiver::Receiver;
 use barid_testkit::sender::{Done, Load, Target};
 use parking_lot::Mutex;
@@ -103,5 +103,20 @@ pub(crate) async fn distinct(receiver: &Receiver, count: usize) {
         }
         assert!(Instant::now() < deadline, "{} of {count} messages arrived, {have} arrivals", keys.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until the engine has recorded so many deliveries as delivered and nothing is on its way; the balance holds all
+/// the while.
+pub(crate) async fn settled(home: &Home, delivered: u64) -> Balance {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let balance = home.audit(false).await.unwrap();
+        let waiting = [balance.count("not yet routed"), balance.count("in flight")];
+        if balance.count("delivered") == Some(delivered) && waiting == [Some(0), Some(0)] {
+            return balance;
+        }
+        assert!(Instant::now() < deadline, "not {delivered} deliveries, or more on their way:\n{balance}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -69,3 +69,19 @@ fn ports_are_free_and_documents_are_where_the_program_looks() {
     assert_eq!(std::fs::read_to_string(home.documents().join("channel.yaml")).unwrap(), "kind: Channel");
     assert!(TcpListener::bind(("127.0.0.1", free_port().unwrap())).is_ok());
 }
+
+#[tokio::test]
+async fn an_audit_that_does_not_hold_is_an_error_with_what_it_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "echo 'messages accepted  7'; echo '  quarantined  2'; echo '  quarantined  3'; exit $(cat $2/code)";
+    let home = Home::of(program(folder.path(), script)).unwrap();
+    std::fs::write(home.data().join("code"), "0").unwrap();
+    let balance = home.audit(false).await.unwrap();
+    assert_eq!(
+        ["messages accepted", "quarantined", "held"].map(|words| balance.count(words)),
+        [Some(7), Some(3), None]
+    );
+    std::fs::write(home.data().join("code"), "7").unwrap();
+    let told = home.audit(true).await.unwrap_err().to_string();
+    assert!(told.contains("exit status: 7") && told.contains("messages accepted"), "{told}");
+}

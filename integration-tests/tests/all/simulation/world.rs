@@ -197,6 +197,7 @@ impl World {
             retry_max: Duration::from_millis(200),
             repeat_bound: 1,
             paused: false,
+            overflow: None,
             judge: Box::new(judge),
         }
     }
