@@ -13,4 +13,5 @@ mod process_kill;
 mod process_limits;
 mod process_receivers;
 mod process_relay;
+mod process_tls;
 mod simulation;
