@@ -10,6 +10,7 @@ mod circuit;
 pub mod command;
 pub mod commit;
 mod land;
+pub mod overflow;
 mod recover;
 mod send;
 mod slot;
@@ -35,6 +36,7 @@ use crate::window::Window;
 use circuit::Circuit;
 use command::Command;
 use commit::Commits;
+use overflow::Overflow;
 use recover::Recovered;
 use slot::Slots;
 use status::Shared;
@@ -66,6 +68,8 @@ pub struct Plan {
     pub repeat_bound: usize,
     /// Whether nothing is to be sent now.
     pub paused: bool,
+    /// How much may wait before what comes anew is set aside; none: it waits, and listeners refuse.
+    pub overflow: Option<overflow::Bound>,
     /// What an attempt means.
     pub judge: Judge,
 }
@@ -117,6 +121,7 @@ pub struct Owner {
     recovered: Recovered,
     slots: Slots,
     circuit: Circuit,
+    overflow: Overflow,
     writing: Writing,
     landed: FuturesUnordered<land::Landing>,
     in_flight: land::Flights,
@@ -138,7 +143,8 @@ impl Owner {
             window.begin(partition, commits.stored().position(partition));
         }
         let mut parking = Parking::default();
-        let (recovered, left) = Recovered::read(&options, commits.stored(), &mut parking).await?;
+        let (mut recovered, left) = Recovered::read(&options, commits.stored(), &mut parking).await?;
+        let overflow = Overflow::open(recovered.take_ended(commits.stored().outcomes));
         let plan = Arc::clone(&options.plan.borrow());
         let (park, _) = Writer::open(Arc::clone(&log), subject::park(&options.destination)?).await?;
         let (outcome, _) = Writer::open(log, subject::outcome(&options.destination)?).await?;
@@ -150,6 +156,7 @@ impl Owner {
             commits,
             recovered,
             circuit: Circuit::default(),
+            overflow,
             writing: Writing::new(park, outcome),
             landed: FuturesUnordered::new(),
             in_flight: land::Flights::default(),
@@ -184,8 +191,7 @@ impl Owner {
                 break;
             }
             let wake = self.wake_at(commit_at, deadline);
-            let reads =
-                !self.stopping && self.window.has_room() && self.parking.lanes() < crate::parking::PARKED_LANES_MAX;
+            let reads = !self.stopping && self.takes_more();
             tokio::select! {
                 biased;
                 _ = stop.changed(), if !self.stopping => {
@@ -218,12 +224,18 @@ impl Owner {
         self.window.elapse(self.now());
         if !self.stopping {
             self.read_park().await?;
+            self.overflow().await?;
             self.extend_limit().await?;
             self.send();
         }
         self.write().await?;
         self.show();
         Ok(())
+    }
+
+    /// Whether more of OUT is read in its turn.
+    fn takes_more(&self) -> bool {
+        self.window.has_room() && self.parking.lanes() < crate::parking::PARKED_LANES_MAX
     }
 
     fn is_idle(&self) -> bool {
@@ -266,7 +278,7 @@ impl Owner {
             return Instant::now();
         }
         let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
-        let timers = [self.window.next_timer(), self.circuit.opens_at()];
+        let timers = [self.window.next_timer(), self.circuit.opens_at(), self.overflow.wakes_at()];
         let next = timers.into_iter().flatten().map(at).chain(deadline).min();
         next.map_or(commit_at, |next| next.min(commit_at))
     }

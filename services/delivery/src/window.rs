@@ -271,6 +271,19 @@ impl Window {
         self.entries.values().map(|entry| entry.record.received).min()
     }
 
+    /// Entries whose place is in OUT and whose outcome is not being recorded.
+    #[must_use]
+    pub fn waiting_in_out(&self) -> u64 {
+        let waits = |entry: &&Entry| matches!(entry.place, Place::Out { .. }) && entry.phase != Phase::Recording;
+        self.entries.values().filter(waits).count() as u64
+    }
+
+    /// Positions that are finished above the finished prefixes.
+    #[must_use]
+    pub fn ended_above(&self) -> u64 {
+        self.prefixes.values().map(Prefix::ended_above).sum()
+    }
+
     /// Finds the entry of a delivery.
     #[must_use]
     pub fn find(&self, id: barid_model::DeliveryId) -> Option<EntryId> {

@@ -122,7 +122,7 @@ impl Owner {
         }
         let (outcome, park) = self.writing.next();
         let open = self.in_flight.oldest().unwrap_or(InFlight { outcome, park });
-        let waiting = [self.window.outcomes_from(), self.recovered.outcomes_from(), self.writing.unmarked()];
+        let waiting = [self.window.outcomes_from(), self.overflow.outcomes_from(), self.writing.unmarked()];
         let waiting = waiting.into_iter().flatten().min();
         commit.outcomes = waiting.map_or(open.outcome, |first| first.min(open.outcome));
         commit.parked = open.park;

@@ -165,20 +165,13 @@ impl Recovered {
     /// Whether everything that the owner before may have had in its window has been read again.
     pub(super) fn is_read_again(&mut self, read: impl Fn(Partition) -> u64) -> bool {
         self.targets.retain(|partition, target| read(*partition) < *target);
-        if self.targets.is_empty() && !self.ended.is_empty() {
-            self.ended.clear();
-        }
         self.targets.is_empty()
     }
 
-    /// The first outcome of a position that is not read again yet: a commit must not leave it behind.
-    pub(super) fn outcomes_from(&self) -> Option<u64> {
-        self.ended.values().copied().filter(|outcome| *outcome != u64::MAX).min()
-    }
-
-    /// Whether this position needs nothing any more, and where its outcome stands.
-    pub(super) fn ended(&mut self, partition: Partition, position: u64) -> Option<u64> {
-        self.ended.remove(&(partition, position))
+    /// What needs nothing any more, with where its outcome stands; no earlier than `outcomes` where only PARK tells it.
+    pub(super) fn take_ended(&mut self, outcomes: u64) -> Vec<((Partition, u64), u64)> {
+        let ended = std::mem::take(&mut self.ended).into_iter();
+        ended.map(|(out, outcome)| (out, if outcome == u64::MAX { outcomes } else { outcome })).collect()
     }
 
     /// Whether the owner before may have sent this message of OUT.

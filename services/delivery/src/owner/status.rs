@@ -43,6 +43,10 @@ pub struct View {
     pub oldest: Option<Timestamp>,
     /// Finished position by partition.
     pub finished: Vec<(barid_model::Partition, u64)>,
+    /// What has ended above the finished positions.
+    pub ended_above: u64,
+    /// Whether too much is set aside for want of room: nothing more may come.
+    pub exhausted: bool,
     /// Parked with their lanes.
     pub parked: u64,
     /// Set aside.
@@ -120,6 +124,8 @@ impl Owner {
             window_bytes: self.window.bytes(),
             oldest: self.window.oldest(),
             finished: partitions.map(|partition| (partition, self.window.finished(partition))).collect(),
+            ended_above: self.window.ended_above() + self.overflow.count(),
+            exhausted: self.overflow.is_exhausted(),
             parked: self.parking.depth(),
             quarantined: self.parking.waiting(Parked::Quarantined),
             lanes: self.parking.lanes(),

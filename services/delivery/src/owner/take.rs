@@ -25,12 +25,13 @@ impl Owner {
                 self.window.skip(partition, position, u64::MAX);
             }
         }
+        let mut waits = self.taken();
         for entry in batch.entries {
             let position = entry.position.0;
             if position <= self.window.read(partition) {
                 continue;
             }
-            if let Some(outcome) = self.recovered.ended(partition, position) {
+            if let Some(outcome) = self.overflow.passed(partition, position) {
                 self.window.skip(partition, position, outcome);
                 continue;
             }
@@ -42,16 +43,20 @@ impl Owner {
             let mut taken = Entry::from_out(Arc::new(record), partition, position, self.now());
             taken.possible_duplicate =
                 self.recovered.may_have_sent(partition, position, &taken.record, self.plan.repeat_bound);
-            self.take(taken);
+            let has_place = self.has_place(waits, partition, position);
+            waits += u64::from(has_place);
+            self.take(taken, has_place);
         }
         Ok(())
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: Entry, has_place: bool) {
         let record = Arc::clone(&entry.record);
         let id = self.window.admit(entry);
         if let Some(findings) = &record.set_aside {
             self.quarantine(id, findings.clone(), None);
+        } else if !has_place {
+            self.quarantine(id, vec![super::overflow::reason()], None);
         } else if self.parking.blocks(&record) {
             self.park(id, Parked::Follows, Vec::new());
         } else if self.options.paused.borrow().contains(&record.channel) {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::answer::cut;
 use super::land::{InFlight, Landed, land};
 use super::{Owner, OwnerError};
-use crate::window::{EntryId, Place};
+use crate::window::{Entry, EntryId, Place};
 
 /// How a delivery ends.
 pub(super) struct Ending {
@@ -63,11 +63,13 @@ pub(super) struct Writing {
     outcomes: Vec<OutcomeWrite>,
     /// Marks for what is over, with the outcome they follow.
     marks: Vec<(u64, u64)>,
+    /// Answers for senders that wait for what is set aside ahead of the window.
+    answers: Vec<(Digest, AnswerRecord)>,
 }
 
 impl Writing {
     pub(super) const fn new(park: Writer, outcome: Writer) -> Self {
-        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), marks: Vec::new() }
+        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), marks: Vec::new(), answers: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -119,6 +121,27 @@ impl Owner {
         }
     }
 
+    /// What stands in OUT and is not in the window is set aside.
+    pub(super) fn write_ahead(&mut self, delivery: Arc<OutRecord>, out: (Partition, u64), why: Finding) {
+        let findings = delivery.set_aside.clone().unwrap_or_else(|| vec![why]);
+        let (at, entry) = (self.options.clock.now(), Entry::from_out(delivery, out.0, out.1, self.now()));
+        self.options.shared.ended(Outcome::Quarantined, entry.record.received, at);
+        let ending = Ending { findings: findings.clone(), ..Ending::of(Outcome::Quarantined) };
+        let outcome = self.outcome_of(&entry, ending);
+        if let Some(caller) = &entry.record.waits {
+            let answer = AnswerRecord {
+                outcome: Outcome::Quarantined,
+                at,
+                answer: Answer::default(),
+                findings: findings.clone(),
+            };
+            self.writing.answers.push((caller.key, answer));
+        }
+        let record = self.park_of(&entry, Parked::Quarantined, findings, None);
+        let event = ParkEvent::Parked(Box::new(record));
+        self.writing.parks.push(ParkWrite { event, entry: None, outcome: Some(outcome), over: None });
+    }
+
     /// What stands in PARK is parked again for a person: run again, or set aside with its outcome.
     pub(super) fn write_again(
         &mut self,
@@ -162,8 +185,11 @@ impl Owner {
         findings: Vec<Finding>,
         answer: Option<Answer>,
     ) -> Option<ParkRecord> {
-        let entry = self.window.get(id)?;
-        Some(ParkRecord {
+        self.window.get(id).map(|entry| self.park_of(entry, why, findings, answer))
+    }
+
+    fn park_of(&self, entry: &Entry, why: Parked, findings: Vec<Finding>, answer: Option<Answer>) -> ParkRecord {
+        ParkRecord {
             why,
             at: self.options.clock.now(),
             out: entry.out,
@@ -172,13 +198,16 @@ impl Owner {
             findings,
             answer: answer.map(cut),
             delivery: (*entry.record).clone(),
-        })
+        }
     }
 
     fn outcome_record(&self, id: EntryId, ending: Ending) -> Option<OutcomeRecord> {
-        let entry = self.window.get(id)?;
+        self.window.get(id).map(|entry| self.outcome_of(entry, ending))
+    }
+
+    fn outcome_of(&self, entry: &Entry, ending: Ending) -> OutcomeRecord {
         let awaited = entry.record.waits.is_some();
-        Some(OutcomeRecord {
+        OutcomeRecord {
             id: entry.record.id,
             uid: entry.record.uid,
             route: Arc::clone(&entry.record.route),
@@ -198,7 +227,7 @@ impl Owner {
             findings: ending.findings,
             actor: None,
             reason: None,
-        })
+        }
     }
 
     /// The place in PARK that an entry of the window came back from.
@@ -222,7 +251,8 @@ impl Owner {
         let unmarked = self.writing.unmarked().unwrap_or(first_outcome);
         let mut landed = Vec::new();
         let park = self.append_park(&mut landed).await?;
-        let (outcome, answers) = self.append_outcomes(&mut landed).await?;
+        let (outcome, mut answers) = self.append_outcomes(&mut landed).await?;
+        answers.append(&mut self.writing.answers);
         let id = self.in_flight.begin(InFlight { outcome: unmarked.min(first_outcome), park: first_park });
         self.landed.push(land(Arc::clone(&self.options.log), id, [park, outcome], answers, landed));
         Ok(())

@@ -9,13 +9,15 @@ pub struct Prefix {
     finished: u64,
     /// Positions above it in order; of a finished one the place of its outcome.
     open: VecDeque<(u64, Option<u64>)>,
+    /// Finished ones among them.
+    ended: u64,
 }
 
 impl Prefix {
     /// All up to `committed` is finished.
     #[must_use]
     pub const fn new(committed: u64) -> Self {
-        Self { finished: committed, open: VecDeque::new() }
+        Self { finished: committed, open: VecDeque::new(), ended: 0 }
     }
 
     /// A position was read; positions come in order, gaps are what was trimmed or lost.
@@ -31,12 +33,19 @@ impl Prefix {
         if let Some((open, finished)) = self.open.get_mut(at)
             && *open == position
         {
-            *finished = Some(outcome);
+            self.ended += u64::from(finished.replace(outcome).is_none());
         }
         while let Some((position, Some(_))) = self.open.front().copied() {
             self.finished = position;
             self.open.pop_front();
+            self.ended = self.ended.saturating_sub(1);
         }
+    }
+
+    /// How many positions above the finished prefix are finished.
+    #[must_use]
+    pub const fn ended_above(&self) -> u64 {
+        self.ended
     }
 
     /// The last position of the finished prefix.

@@ -47,11 +47,18 @@ impl Backlog {
         clock: &dyn Clock,
     ) -> Result<(), LogError> {
         let mut full = Vec::new();
-        for (name, spec) in snapshot.destinations.iter().filter(|(_, spec)| spec.backlog.on_full == OnFull::Refuse) {
+        for (name, spec) in &snapshot.destinations {
             let Some(view) = views.get(name) else { continue };
-            let waiting = waiting(log, name, view, partitions).await?;
-            let age = view.oldest.map(|oldest| clock.now().since(oldest)).unwrap_or_default();
-            if waiting >= spec.backlog.messages || spec.backlog.age.is_some_and(|max| age >= max) {
+            let is_full = match spec.backlog.on_full {
+                OnFull::Refuse => {
+                    let waiting = waiting(log, name, view, partitions).await?;
+                    let age = view.oldest.map(|oldest| clock.now().since(oldest)).unwrap_or_default();
+                    waiting >= spec.backlog.messages || spec.backlog.age.is_some_and(|max| age >= max)
+                }
+                // Its owner sets aside what comes, as far as that is bounded.
+                OnFull::Quarantine => view.exhausted,
+            };
+            if is_full {
                 full.push(name.clone());
             }
         }
@@ -79,6 +86,7 @@ pub(super) async fn waiting(
         let last = *log.changed(&subject::out(name, *partition)?).borrow();
         waiting += last.0.saturating_sub(*finished);
     }
+    waiting = waiting.saturating_sub(view.ended_above);
     if view.finished.is_empty() {
         let commit = DeliveryCommit::read(log, name).await?;
         for partition in partitions.all() {

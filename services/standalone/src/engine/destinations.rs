@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use barid_config::document::DestinationState;
+use barid_config::document::{DestinationState, OnFull};
 use barid_config::{DestinationSpec, Snapshot};
 use barid_delivery::connect::{self, Connector, Environment};
 use barid_delivery::owner::command::Command;
+use barid_delivery::owner::overflow::Bound;
 use barid_delivery::owner::status::Shared;
 use barid_delivery::owner::supervise::supervise;
 use barid_delivery::owner::{Options, OwnerError, Plan};
@@ -133,6 +134,8 @@ impl Destinations {
             retry_max: spec.retry.max,
             repeat_bound: spec.repeat_bound,
             paused: paused || spec.state == DestinationState::Paused,
+            overflow: (spec.backlog.on_full == OnFull::Quarantine)
+                .then_some(Bound { messages: spec.backlog.messages, age: spec.backlog.age }),
             judge: Box::new(move |out, sent, attempts, awaited| answers.judge(out, sent, attempts, awaited)),
         }
     }

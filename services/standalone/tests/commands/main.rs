@@ -4,6 +4,7 @@
 
 mod deciding;
 mod engine;
+mod overflowing;
 mod pausing;
 mod peers;
 mod reading;
