@@ -151,33 +151,28 @@ impl Message {
             return;
         }
         let full = findings.len() + MOST_ESCAPE_FINDINGS;
-        let concerned = self.segments().skip(1).filter(|segment| memchr::memchr(escape, segment.line).is_some());
-        for (path, value) in concerned.flat_map(|segment| self.fields_with_paths(segment)) {
-            if memchr::memchr(escape, value.raw()).is_none() {
-                continue;
-            }
-            issues(value.raw(), self.delimiters(), |issue| {
-                if findings.len() < full {
-                    findings.push(escape_finding(issue).at(path));
+        let escaped = |bytes: &[u8]| memchr::memchr(escape, bytes).is_some();
+        for segment in self.segments().skip(1).filter(|segment| escaped(segment.line)) {
+            for (n, value) in segment.fields().filter(|(_, value)| escaped(value.raw())) {
+                issues(value.raw(), self.delimiters(), |issue| {
+                    if findings.len() < full {
+                        let place = self.occurrence(&segment).with_field(n);
+                        findings.push(escape_finding(issue).at(place));
+                    }
+                });
+                if findings.len() >= full {
+                    return;
                 }
-            });
-            if findings.len() >= full {
-                return;
             }
         }
     }
 
-    fn fields_with_paths<'a>(&'a self, segment: Segment<'a>) -> impl Iterator<Item = (Path, Value<'a>)> {
-        let base = Path::of_segment(segment.id);
+    /// Which of its kind a segment is. Counted from the start: for the few places that are told, not for each segment.
+    fn occurrence(&self, segment: &Segment<'_>) -> Path {
         let place = segment.line.as_ptr();
-        let occurrence = std::cell::OnceCell::new();
-        segment.fields().map(move |(n, value)| {
-            let nth = *occurrence.get_or_init(|| {
-                let before = self.segments_of(segment.id).take_while(|other| other.line.as_ptr() != place).count();
-                u32::try_from(before + 1).unwrap_or(u32::MAX)
-            });
-            (base.with_occurrence(crate::Index::At(nth)).with_field(n), value)
-        })
+        let before = self.segments_of(segment.id).take_while(|other| other.line.as_ptr() != place).count();
+        let nth = u32::try_from(before + 1).unwrap_or(u32::MAX);
+        Path::of_segment(segment.id).with_occurrence(crate::Index::At(nth))
     }
 }
 

@@ -28,7 +28,10 @@ pub enum FieldType<'a> {
     Agreed,
 }
 
-/// Value types of table 0125 over all versions.
+/// Most findings of one message: a table of ten thousand rows without types is one fault, not ten thousand.
+const MOST_FINDINGS: usize = 16;
+
+/// Value types of table 0125 over all versions, sorted.
 pub const VALUE_TYPES: &[&str] = &[
     "AD", "AUI", "CCD", "CCP", "CD", "CE", "CF", "CK", "CN", "CNE", "CP", "CQ", "CSU", "CWE", "CX", "DDI", "DIN",
     "DLD", "DLN", "DLT", "DR", "DT", "DTM", "DTN", "ED", "EI", "EIP", "ELD", "FC", "FN", "FT", "GTS", "HD", "ICD",
@@ -58,10 +61,13 @@ pub fn field_type<'a>(message: &'a Message, segment: &Segment<'a>, field: u16) -
 }
 
 /// What is wrong with the types of observations: OBX-5 valued without a type (unless a default is agreed), a type that
-/// is not in table 0125, a number that is none.
+/// is not in table 0125, a number that is none. At most 16 are told.
 pub fn check_observations(message: &Message, default_type: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (segment, n) in message.segments_of(OBX).zip(1u32..) {
+        if findings.len() == MOST_FINDINGS {
+            break;
+        }
         let path = Path::of_segment(OBX).with_occurrence(Index::At(n));
         check_observation(&segment, path, default_type, &mut findings);
     }
@@ -81,13 +87,14 @@ fn check_observation(segment: &Segment<'_>, path: Path, default_type: Option<&st
             return;
         }
     };
-    if !VALUE_TYPES.contains(&kind) {
+    if VALUE_TYPES.binary_search(&kind).is_err() {
         let text = "OBX-2 is no value type of table 0125";
         let finding = Finding::error(error_code::TABLE_VALUE, "observation.type-unknown", text);
         findings.push(finding.at(path.with_field(2)));
     } else if kind == "NM" {
         let wrong = value.parts().zip(1u32..).filter(|(value, _)| !is_number(value));
-        findings.extend(wrong.map(|(_, n)| {
+        let room = MOST_FINDINGS.saturating_sub(findings.len());
+        findings.extend(wrong.take(room).map(|(_, n)| {
             let place = path.with_field(5).with_repetition(Index::At(n));
             let text = "OBX-2 says NM, and this is no number";
             Finding::error(error_code::DATA_TYPE, "observation.number", text).at(place)

@@ -65,6 +65,7 @@ fn table(order: OrderRule) -> Arc<ParseTable> {
         facilities: None,
         when: when(source),
         state: ChannelState::Open,
+        checks: Default::default(),
         on_invalid: OnInvalid::Reject,
         processing_id: Some("P".into()),
         order: order.clone(),

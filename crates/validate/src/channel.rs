@@ -31,6 +31,8 @@ pub struct ChannelRules {
     pub when: Option<Arc<Program>>,
     /// Whether it takes messages now.
     pub state: ChannelState,
+    /// What makes a message wrong.
+    pub checks: CheckRules,
     /// What becomes of a message with errors.
     pub on_invalid: OnInvalid,
     /// The MSH-11.1 it takes; none: any.
@@ -55,6 +57,15 @@ pub enum ChannelState {
     Closed,
     /// Its document is invalid and there is no good revision: its messages are refused as retryable.
     Invalid,
+}
+
+/// What makes a message wrong, besides what always does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckRules {
+    /// Whether a version that is not known, or bytes outside the declared character set, are errors rather than warnings.
+    pub strict: bool,
+    /// What OBX-5 is where OBX-2 is empty; none: that is an error.
+    pub value_type: Option<Arc<str>>,
 }
 
 /// What becomes of a message with errors.

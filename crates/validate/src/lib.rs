@@ -10,6 +10,7 @@
 mod address;
 mod channel;
 mod choose;
+mod conform;
 mod facility;
 mod finding;
 mod identity;
@@ -29,7 +30,8 @@ mod tests;
 
 pub use address::{Network, NetworkError};
 pub use channel::{
-    AckAfter, AckRules, ChannelRules, ChannelState, IndexRule, OnInvalid, OrderRule, PATIENT_IDENTIFIERS, PatientRule,
+    AckAfter, AckRules, ChannelRules, ChannelState, CheckRules, IndexRule, OnInvalid, OrderRule, PATIENT_IDENTIFIERS,
+    PatientRule,
 };
 pub use facility::FacilityRules;
 pub use finding::{from_hl7, to_hl7};

@@ -15,8 +15,9 @@ use barid_model::{
 };
 use bytes::Bytes;
 
-use crate::channel::{AckAfter, ChannelRules, ChannelState, OnInvalid, OrderRule};
+use crate::channel::{AckAfter, ChannelRules, ChannelState, CheckRules, OnInvalid, OrderRule};
 use crate::choose::Choice;
+use crate::conform::conform;
 use crate::finding::from_hl7;
 use crate::peer::Peer;
 use crate::sender::From;
@@ -294,11 +295,11 @@ impl<'a> Case<'a> {
             ));
         }
         findings.extend(ack::mode_finding(header).as_ref().map(from_hl7));
-        let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+        conform(message, channel.map_or(&CheckRules::default(), |rules| &rules.checks), &mut findings);
         match channel.map_or(OnInvalid::Log, |rules| rules.on_invalid) {
-            OnInvalid::Reject if wrong => Err((Refusal::Error, findings)),
+            OnInvalid::Reject if findings.iter().any(is_error) => Err((refusal(&findings), findings)),
             OnInvalid::Log => {
-                let errors = findings.iter_mut().filter(|finding| finding.severity == Severity::Error);
+                let errors = findings.iter_mut().filter(|finding| is_error(finding));
                 errors.for_each(|finding| finding.severity = Severity::Warning);
                 Ok(findings)
             }
@@ -351,6 +352,19 @@ impl<'a> Case<'a> {
             reason: None,
             hops: 0,
         }
+    }
+}
+
+fn is_error(finding: &Finding) -> bool {
+    finding.severity == Severity::Error
+}
+
+/// As its gravest error asks: a version that is not taken here is rejected, wrong content is an error.
+fn refusal(findings: &[Finding]) -> Refusal {
+    let mut errors = findings.iter().filter(|finding| is_error(finding));
+    match errors.any(|finding| ack::Disposition::of_code(finding.code) == ack::Disposition::Rejected) {
+        true => Refusal::Reject,
+        false => Refusal::Error,
     }
 }
 

@@ -105,6 +105,7 @@ fn snapshot() -> (Snapshot, ParseTable) {
         facilities: None,
         when: None,
         state: ChannelState::Open,
+        checks: Default::default(),
         on_invalid: OnInvalid::Reject,
         processing_id: None,
         order: OrderRule::Facility,

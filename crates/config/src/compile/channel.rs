@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use barid_hl7::varies::VALUE_TYPES;
 use barid_model::Name;
 use barid_transform::RouteTarget;
 
@@ -13,7 +14,7 @@ use super::exchange::Installed;
 use super::program::{Input, from_settings, parts, refer, target};
 use super::shared::{Lender, Shared, tell};
 use super::shelf::{Entry, Shelf};
-use crate::document::{Channel, CodeRow, Outbound, Spec, Step, full_name};
+use crate::document::{Channel, CodeRow, Outbound, Spec, Step, Validate, full_name};
 use crate::problem::Problem;
 use crate::settings::{FacilitySpec, FromSettings, defaults};
 use crate::snapshot::{self, Snapshot};
@@ -141,6 +142,7 @@ fn references(world: &World<'_>, shelf: &Shelf, entry: &Entry, channel: &Channel
             );
         }
     }
+    value_type("validate.valueType", channel.validate.as_ref(), check);
     if let Some(profile) = channel.validate.as_ref().and_then(|validate| validate.profile.as_ref()) {
         refer(shelf, "Profile", &full_name(profile, own), "validate.profile.name", check);
     }
@@ -167,6 +169,15 @@ fn references(world: &World<'_>, shelf: &Shelf, entry: &Entry, channel: &Channel
         if route.outbound.is_some() {
             super::destination::outbound(&format!("routes[{i}].outbound"), route.outbound.as_ref(), check);
         }
+    }
+}
+
+/// That the type assumed of observations is one.
+pub(super) fn value_type(field: &str, validate: Option<&Validate>, check: &mut Check<'_>) {
+    let written = validate.and_then(|validate| validate.value_type.as_deref());
+    if let Some(other) = written.filter(|name| VALUE_TYPES.binary_search(name).is_err()) {
+        let remedy = "write a value type of HL7 table 0125, such as ST";
+        check.error(field, format!("`{other}` is no type of an observation's value"), remedy);
     }
 }
 

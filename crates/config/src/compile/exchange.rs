@@ -73,6 +73,7 @@ fn check_defaults(exchange: &Exchange, check: &mut Check<'_>) {
         let remedy = "name the profile in the channel's validate.profile";
         check.error("defaults.validate.profile", "a profile fits some messages and not others", remedy);
     }
+    super::channel::value_type("defaults.validate.valueType", defaults.validate.as_ref(), check);
     super::destination::check_ranges(
         "defaults.",
         defaults.timeout,

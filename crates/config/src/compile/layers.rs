@@ -130,6 +130,13 @@ pub(crate) fn channel_settings(channel: &Channel, exchange: &Defaults, layers: &
         (Own, validate.0.and_then(|own| own.on_invalid.as_ref())),
         (Shared, validate.1.and_then(|shared| shared.on_invalid.as_ref())),
     ];
+    let strict = [
+        (Own, validate.0.and_then(|own| own.strict.as_ref())),
+        (Shared, validate.1.and_then(|shared| shared.strict.as_ref())),
+    ];
+    let value_type = [(Own, validate.0), (Shared, validate.1)];
+    let value_type = value_type.map(|(layer, validate)| (layer, validate.map(|validate| &validate.value_type)));
+    let value_type = value_type.map(|(layer, written)| (layer, written.filter(|written| written.is_some())));
     let control_id = [
         (Own, validate.0.and_then(|own| own.missing_control_id.as_ref())),
         (Shared, validate.1.and_then(|shared| shared.missing_control_id.as_ref())),
@@ -139,6 +146,8 @@ pub(crate) fn channel_settings(channel: &Channel, exchange: &Defaults, layers: &
         priority: layers.pick("priority", &[(Own, channel.priority.as_ref())], 0, ToString::to_string),
         ack: ack(channel, exchange, layers),
         profile: None,
+        strict: layers.pick("validate.strict", &strict, false, ToString::to_string),
+        value_type: layers.pick("validate.valueType", &value_type, None, |value| value.clone().unwrap_or_default()),
         on_invalid: layers.word("validate.onInvalid", &on_invalid, Default::default()),
         missing_control_id: layers.word("validate.missingControlId", &control_id, crate::document::OnUnknown::Reject),
         duplicate_window: layers.period(

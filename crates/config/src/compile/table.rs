@@ -7,8 +7,9 @@ use barid_hl7::{Charset, Limits, ack};
 use barid_model::{Name, Revision};
 use barid_transform::RouteTarget;
 use barid_validate::{
-    AckAfter as RuleAfter, AckRules, CertificateMatch, ChannelRules, ChannelState as RuleState, FacilityRules,
-    Identity, IndexRule, ListenerRules, MshMatch, OnInvalid as RuleInvalid, OnStranger, OrderRule, ParseTable, Proof,
+    AckAfter as RuleAfter, AckRules, CertificateMatch, ChannelRules, ChannelState as RuleState, CheckRules,
+    FacilityRules, Identity, IndexRule, ListenerRules, MshMatch, OnInvalid as RuleInvalid, OnStranger, OrderRule,
+    ParseTable, Proof,
 };
 
 use super::channel::selects;
@@ -108,7 +109,7 @@ fn identity(own: &IdentitySettings) -> Identity {
 }
 
 /// The rules of a channel; none where only routes of other channels lead to it.
-fn channel_rules(snapshot: &Snapshot, channel: &Channel) -> Option<ChannelRules> {
+pub(super) fn channel_rules(snapshot: &Snapshot, channel: &Channel) -> Option<ChannelRules> {
     let from = channel.settings.from.as_ref()?;
     let listeners: Vec<Name> = snapshot.listeners.keys().filter(|name| channel.reads(name)).cloned().collect();
     Some(rules(snapshot, channel, listeners, selected(snapshot, from)))
@@ -130,6 +131,7 @@ fn rules(snapshot: &Snapshot, channel: &Channel, listeners: Vec<Name>, facilitie
         facilities,
         when: channel.when.clone(),
         state: if settings.state == ChannelState::Closed { RuleState::Closed } else { RuleState::Open },
+        checks: CheckRules { strict: settings.strict, value_type: settings.value_type.as_deref().map(Arc::from) },
         on_invalid: match settings.on_invalid {
             OnInvalid::Log => RuleInvalid::Log,
             OnInvalid::Quarantine => RuleInvalid::Quarantine,
@@ -189,6 +191,7 @@ fn invalid_rules(shelf: &Shelf, snapshot: &Snapshot, name: &Name) -> Option<Chan
         facilities: selected(snapshot, &from),
         when: when.map(Arc::new),
         state: RuleState::Invalid,
+        checks: CheckRules::default(),
         on_invalid: RuleInvalid::Reject,
         processing_id: None,
         order: OrderRule::Facility,

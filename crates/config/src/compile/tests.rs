@@ -1,5 +1,6 @@
 //! The compiler, through documents as people write them.
 
+mod checks;
 mod conflicts;
 mod fields;
 mod keep;

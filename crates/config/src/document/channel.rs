@@ -134,6 +134,13 @@ pub struct Validate {
     /// What a conformant message is. Default: the checks of the standard that every message needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Reference>,
+    /// Whether a version of HL7 that is not known (203), or bytes and names of character sets that cannot be read as
+    /// declared (102, 103), are errors. Default `false`: they are warnings, and the nearest that can be read is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+    /// The type of an observation's value (OBX-5) where OBX-2 is empty, such as `ST`. Default: that is an error (101).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_type: Option<String>,
     /// What becomes of a message with errors. Default `reject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_invalid: Option<OnInvalid>,

@@ -19,6 +19,10 @@ pub struct ChannelSettings {
     pub ack: AckSettings,
     /// The profile it checks with.
     pub profile: Option<Name>,
+    /// Whether what reading had to guess is an error.
+    pub strict: bool,
+    /// The type of OBX-5 where OBX-2 is empty; none: that is an error.
+    pub value_type: Option<String>,
     /// What becomes of a message with errors.
     pub on_invalid: OnInvalid,
     /// What becomes of a message without MSH-10.

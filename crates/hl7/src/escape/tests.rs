@@ -82,6 +82,17 @@ fn e05_switches_among_sets_are_decoded_for_text() {
 }
 
 #[test]
+fn e05_switches_pass_through_an_edited_message_byte_for_byte() {
+    let body = b"OBX|1|TX|||\\C2D47\\\xE5\xCD\\C2842\\ \\M244248\\|x\r";
+    let raw = [b"MSH|^~\\&|A||||||ADT^A08|1|P|2.5||||||8859/1~8859/6\r".as_slice(), body].concat();
+    let message = message(&raw);
+    let mut draft = Draft::new(&message);
+    draft.set(&path("OBX-6"), "y").expect("set");
+    let expected = [&raw[..raw.len() - 2], b"y\r"].concat();
+    assert_eq!(draft.finish(SegmentEnds::Cr), expected);
+}
+
+#[test]
 fn e06_local_and_unknown_sequences_are_kept() {
     for raw in ["\\Q\\", "\\Zq\\", "\\Z1234\\x", "a\\unknown\\b"] {
         assert_eq!(read(raw), raw);

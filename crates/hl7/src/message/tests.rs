@@ -56,10 +56,15 @@ fn p06_empty_null_and_valued_are_told_apart() {
 
 #[test]
 fn p07_more_than_the_standard_knows_is_read_without_failing() {
-    let message = message("MSH|^~\\&|A||||||ADT^A08|1|P|2.5\rPID|1^2^3^4^5^6&7~8\rQQQ|x\rPID|again\r");
+    let parsed = crate::tests::parsed("MSH|^~\\&|A||||||ADT^A08|1|P|2.5\rPID|1^2^3^4^5^6&7~8\rQQQ|x\rPID|again\r");
+    assert!(parsed.findings.is_empty(), "{:?}", parsed.findings);
+    let message = parsed.message;
     assert_eq!(message.text(&path("PID[2]-1")), "again");
     assert_eq!(message.text(&path("QQQ-1")), "x");
-    assert_eq!(message.text(&path("PV1-2")), "");
+    for absent in ["PV1-2", "PID-40", "PID-1.9", "PID-1.6.9", "PID-1[9]", "PID[3]-1"] {
+        assert!(message.get(&path(absent)).is_none(), "{absent}");
+        assert_eq!(message.text(&path(absent)), "", "{absent}");
+    }
 }
 
 #[test]

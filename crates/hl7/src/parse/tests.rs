@@ -201,6 +201,53 @@ fn p16_large_and_repetitive_messages_are_read_in_linear_time() {
     assert_eq!(fields.text(&path("ZFI-200")), "x");
 }
 
+/// A message's body in so many rows or parts, and what it is called.
+type Shape = (&'static str, fn(usize) -> String);
+
+/// The fastest of three: other work on the machine only slows.
+fn fastest(raw: &Bytes) -> std::time::Duration {
+    let run = |_| {
+        let started = std::time::Instant::now();
+        assert!(Message::parse(raw.clone(), &Limits::default()).is_ok());
+        started.elapsed()
+    };
+    (0..3).map(run).min().expect("three runs")
+}
+
+#[test]
+fn p16_the_worst_shapes_take_time_in_proportion_to_their_size() {
+    let header = "MSH|^~\\&|A||||||ORU^R01|1|P|2.5\r";
+    // Each shape in n rows or parts; what is quadratic would take 256 times as long for 16 times as much.
+    let shapes: [Shape; 7] = [
+        ("rows with an escape", |n| "OBX|1|FT|X||a\\.br\\b\r".repeat(n)),
+        ("rows without", |n| "OBX|1|NM|X||1\r".repeat(n)),
+        ("repetitions", |n| format!("PID|1||{}\r", "a^b~".repeat(n))),
+        ("components", |n| format!("PID|1||{}\r", "^&".repeat(n))),
+        ("lone escape characters", |n| format!("OBX|1|ST|X||{}\r", "\\ x".repeat(n))),
+        ("escapes that do not end", |n| format!("OBX|1|ST|X||{}\r", "\\X0".repeat(n))),
+        ("bytes that are no UTF-8", |n| format!("NTE|1||{}\r", "é\u{80}".repeat(n))),
+    ];
+    for (name, shape) in shapes {
+        let of = |n: usize| fastest(&Bytes::from(format!("{header}{}", shape(n))));
+        let (small, large) = (of(4_000), of(64_000));
+        let small = small.max(std::time::Duration::from_micros(200));
+        assert!(large < small * 100, "{name}: {small:?}, and {large:?} for 16 times as much");
+    }
+}
+
+#[test]
+fn p14_many_observations_are_checked_in_proportion_to_their_number() {
+    let text = |n: usize| format!("MSH|^~\\&|A||||||ORU^R01|1|P|2.5\r{}", "OBX|1|NM|X||1~2\r".repeat(n));
+    let time = |n: usize| {
+        let message = message(text(n));
+        let started = std::time::Instant::now();
+        assert!(varies::check_observations(&message, None).is_empty());
+        started.elapsed().max(std::time::Duration::from_micros(500))
+    };
+    let (small, large) = (time(4_000), time(64_000));
+    assert!(large < small * 100, "{small:?}, and {large:?} for 16 times as much");
+}
+
 #[test]
 fn p16_a_message_at_its_limits_passes_and_beyond_is_refused_with_its_header() {
     let raw = Bytes::from_static(b"MSH|^~\\&|A||||||ADT^A08|55|P|2.5\rPID|1|2\rPV1|1\r");
@@ -236,6 +283,7 @@ fn p17_unknown_versions_read_as_the_nearest_with_a_warning() {
     assert!(french.findings.is_empty());
     assert_eq!(french.message.header().version(), Version::V2_5);
     assert_eq!(french.message.text(&path("MSH-12.2")), "FRA");
+    assert_eq!(french.message.text(&path("MSH-12.3")), "2.11");
 }
 
 #[test]
@@ -267,6 +315,17 @@ fn c03_undeclared_bytes_are_utf8_or_the_fallback_with_a_warning() {
         assert_eq!(windows.message.text(&path("PID-5")), "Aïssata – €");
         assert_eq!(rules(&windows.findings), ["charset.undeclared"]);
     }
+}
+
+#[test]
+fn c03_no_undeclared_byte_is_silently_replaced() {
+    let all: Vec<u8> = (0x80..=0xFF).collect();
+    let parsed = parsed([b"MSH|^~\\&|A||||||ADT^A08|1|P|2.5\rPID|||||".as_slice(), &all, b"\r"].concat());
+    assert_eq!(rules(&parsed.findings), ["charset.undeclared"]);
+    let text = parsed.message.text(&path("PID-5"));
+    assert_eq!(text.chars().count(), all.len());
+    assert!(!text.contains('\u{FFFD}'), "{text}");
+    assert_eq!(parsed.message.get(&path("PID-5")).expect("there").raw(), all);
 }
 
 #[test]
@@ -318,7 +377,7 @@ fn c05_an_unknown_charset_falls_back_with_a_warning() {
 }
 
 #[test]
-fn e06_and_e07_odd_escapes_are_reported_with_their_place_up_to_a_bound() {
+fn e06_e07_odd_escapes_are_reported_with_their_place_up_to_a_bound() {
     let parsed = parsed("MSH|^~\\&|A||||||ADT^A08|1|P|2.5\rOBX|1|ST|||ok\rOBX|2|ST|||C:\\x|\\Q\\|\\X656\\\r");
     assert_eq!(rules(&parsed.findings), ["escape.lone", "escape.unknown", "escape.hex"]);
     assert_eq!(parsed.findings[0].path, Some(path("OBX[2]-5")));

@@ -21,6 +21,24 @@ fn p14_obx_5_is_typed_by_obx_2() {
 }
 
 #[test]
+fn p14_every_value_type_is_known_and_the_list_is_sorted() {
+    assert!(VALUE_TYPES.is_sorted());
+    let named =
+        ["NM", "ST", "TX", "FT", "CE", "CWE", "CX", "DT", "TM", "TS", "DTM", "SN", "ED", "RP", "XAD", "XPN", "ID"];
+    for kind in named {
+        assert!(check(&format!("OBX|1|{kind}|A||\r")).is_empty(), "{kind}");
+        assert!(check(&format!("OBX|1|{kind}|A||7\r")).is_empty(), "{kind}");
+    }
+    assert_eq!(check("OBX|1|nm|A||7\r").len(), 1, "as it is written in the table");
+}
+
+#[test]
+fn p14_the_number_of_findings_is_bounded() {
+    assert_eq!(check(&"OBX|1||A||x\r".repeat(1_000)).len(), 16);
+    assert_eq!(check(&format!("OBX|1|NM|A||{}\r", "x~".repeat(1_000))).len(), 16);
+}
+
+#[test]
 fn p14_a_default_type_can_be_agreed() {
     let message = message(format!("{HEADER}OBX|1||A||x\rOBX|2||A||7\r"));
     assert!(check_observations(&message, Some("ST")).is_empty());

@@ -1,5 +1,6 @@
 //! The parse stage from outside: a message and a table in, a verdict out.
 
+mod conform;
 mod judge;
 mod order;
 mod recognise;
@@ -100,6 +101,7 @@ fn channel(name: &str) -> ChannelRules {
         facilities: None,
         when: None,
         state: ChannelState::Open,
+        checks: Default::default(),
         on_invalid: OnInvalid::Reject,
         processing_id: None,
         order: OrderRule::Facility,

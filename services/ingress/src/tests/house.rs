@@ -267,6 +267,7 @@ pub(crate) fn channel(name: &str) -> ChannelRules {
         facilities: None,
         when: None,
         state: ChannelState::Open,
+        checks: Default::default(),
         on_invalid: OnInvalid::Reject,
         processing_id: None,
         order: OrderRule::Facility,
