@@ -48,7 +48,7 @@ pub(super) fn compile(shelf: &mut Shelf, previous: &Snapshot, problems: &mut Vec
     let (name, document) = match (written, kept.as_deref().map(|document| (&document.metadata.name, &document.spec))) {
         (Some(written), _) => written,
         (None, Some((name, Spec::Exchange(exchange)))) => (name.clone(), exchange.clone()),
-        (None, _) => ("default".to_owned(), Exchange::default()),
+        (None, _) => ("default".to_owned(), Box::default()),
     };
     let built_in = ExchangeSpec::default();
     let spec = ExchangeSpec {
@@ -60,7 +60,7 @@ pub(super) fn compile(shelf: &mut Shelf, previous: &Snapshot, problems: &mut Vec
     };
     let spec = if *previous.exchange == spec { Arc::clone(&previous.exchange) } else { Arc::new(spec) };
     let scope = Scope::new(Place::Step).with_constants(Arc::clone(&spec.constants));
-    Installed { document, spec, scope }
+    Installed { document: *document, spec, scope }
 }
 
 /// Defaults are for what any channel or destination can share, and in the ranges that hold there.

@@ -56,7 +56,7 @@ pub struct Document {
 #[serde(tag = "kind", content = "spec")]
 pub enum Spec {
     /// The installation itself: one at most.
-    Exchange(Exchange),
+    Exchange(Box<Exchange>),
     /// Where messages enter.
     Listener(Box<Listener>),
     /// An organisation that sends.
