@@ -57,6 +57,13 @@ impl Header {
         Self { line, context, separators, count }
     }
 
+    /// The same header, read in the character set that the message was found to be in.
+    #[must_use]
+    pub fn with_charset(mut self, charset: Charset) -> Self {
+        self.context.charset = charset;
+        self
+    }
+
     pub(crate) fn set_charset(&mut self, charset: Charset) {
         self.context.charset = charset;
     }

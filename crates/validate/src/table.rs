@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use barid_expr::FacilityFacts;
-use barid_model::Name;
+use barid_model::{Name, Revision};
 
 use crate::channel::ChannelRules;
 use crate::facility::FacilityRules;
@@ -23,6 +23,7 @@ pub struct ParseTable {
     pub(crate) words: Words,
     /// The name of the search key of patients.
     pub(crate) patient: Arc<str>,
+    identity: Revision,
 }
 
 pub(crate) struct ListenerEntry {
@@ -75,7 +76,27 @@ impl ParseTable {
         let listeners = listeners.into_iter().map(|rules| (rules.name.clone(), listener(rules, &channels))).collect();
         let identities = Identities::new(&facilities, &places);
         let facilities = facilities.into_iter().map(facility).collect();
-        Self { listeners, facilities, identities, channels, words: Words::new(), patient: "patient".into() }
+        Self {
+            listeners,
+            facilities,
+            identities,
+            channels,
+            words: Words::new(),
+            patient: "patient".into(),
+            identity: Revision::default(),
+        }
+    }
+
+    /// The same table under the hash of the snapshot it was built from: how a call names it to a stage elsewhere.
+    #[must_use]
+    pub fn identified(self, identity: Revision) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// The hash of its snapshot; zeros where nobody named it.
+    #[must_use]
+    pub const fn identity(&self) -> Revision {
+        self.identity
     }
 
     /// The places (`namespace/secret/key`) of all bearer tokens that identities ask for.
