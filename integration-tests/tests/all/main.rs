@@ -11,6 +11,7 @@
 mod process_clients;
 mod process_kill;
 mod process_limits;
+mod process_private;
 mod process_receivers;
 mod process_relay;
 mod process_tls;
