@@ -157,14 +157,15 @@ impl ParseTable {
         }
     }
 
-    fn identity(&self, place: Place) -> Option<&Identity> {
+    fn identity_at(&self, place: Place) -> Option<&Identity> {
         self.facilities.get(place.facility)?.rules.identities.get(place.identity)
     }
 
     fn proven(&self, peer: &Peer, listener: &Name, sender: &Sender<'_>) -> Proven {
         let mut proven = Proven { owners: Vec::new(), best: None };
         self.identities.provable(peer, |place| {
-            let Some(identity) = self.identity(place).filter(|identity| identity.holds_for_peer(peer, listener)) else {
+            let Some(identity) = self.identity_at(place).filter(|identity| identity.holds_for_peer(peer, listener))
+            else {
                 return;
             };
             let proof = identity.proof();
@@ -203,7 +204,7 @@ impl ParseTable {
         let mut best = None;
         let coded = by_code(&self.identities.by_sending_facility, sender);
         for place in coded.chain(self.identities.others.iter().copied()) {
-            let Some(identity) = self.identity(place) else { continue };
+            let Some(identity) = self.identity_at(place) else { continue };
             if identity.holds_for_sender(sender) && identity.holds_for_peer(peer, listener) {
                 let strength = (identity.proof(), identity.conditions());
                 best = better(best, Holds { facility: place.facility, strength });
@@ -217,7 +218,7 @@ impl ParseTable {
     fn claims<'t>(&'t self, sender: &Sender<'t>) -> impl Iterator<Item = usize> + Clone + 't {
         let sender = *sender;
         by_code(&self.identities.claims, &sender)
-            .filter(move |place| self.identity(*place).is_some_and(|identity| identity.holds_for_sender(&sender)))
+            .filter(move |place| self.identity_at(*place).is_some_and(|identity| identity.holds_for_sender(&sender)))
             .map(|place| place.facility)
     }
 }
