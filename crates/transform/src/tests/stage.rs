@@ -115,7 +115,45 @@ fn m17_line_feeds_become_carriage_returns_unless_the_destination_wants_them() {
 }
 
 #[test]
-fn a_destination_gets_its_character_set_and_what_it_cannot_have_is_said() {
+fn m16_a_last_segment_without_return_goes_out_with_one() {
+    let program = ChannelProgram { routes: vec![route("a", None, "[]")], ..Default::default() };
+    let output = outputs(&input(program, ADT.trim_end_matches('\r').as_bytes()));
+    assert_eq!(&**sent(&output[0]), ADT.as_bytes());
+}
+
+#[test]
+fn p08_z_segments_and_z_messages_pass_a_mapping_in_place() {
+    let raw = "MSH|^~\\&|A||||||ZAM^ZZ1|1|P|2.5\rZZ1|a^b\\Zq\\|\rPID|1\rZP2|x~y\rNTE|1\rZP2|z\r";
+    let steps = r#"[{"set":{"path":"PID-8","to":"msg['ZZ1-1.1']"}},{"set":{"path":"ZP2[2]-3","to":"'new'"}}]"#;
+    let program = ChannelProgram { routes: vec![route("a", None, steps)], ..Default::default() };
+    let output = outputs(&input(program, raw.as_bytes()));
+    let expected = raw.replace("PID|1\r", "PID|1|||||||a\r").replace("ZP2|z\r", "ZP2|z||new\r");
+    assert_eq!(String::from_utf8_lossy(sent(&output[0])), expected);
+}
+
+#[test]
+fn c09_names_marks_and_both_normal_forms_pass_a_mapping_byte_for_byte() {
+    // A French and an Arabic name, a dash and ligatures, Arabic digits between marks, one word in both normal forms.
+    let values = [
+        "Ould Abdallah^Mohamed^^^^^L^A~ولد عبد الله^محمد^^^^^L^I",
+        "Nouadhibou – Hôpital régional",
+        "œ/Œ/€",
+        "\u{200F}٠١٢٣٤٥٦٧٨٩\u{200E}",
+        "re\u{301}gion~r\u{E9}gion",
+    ];
+    for value in values {
+        let raw = format!("MSH|^~\\&|A||||||ADT^A01|1|P|2.5||||||UNICODE UTF-8\rPID|1||||{value}|\rNTE|1||x\rZPI\r");
+        let steps = r#"[{"copy":{"from":"PID-5","to":"ZPI-1"}},{"set":{"path":"NTE-3","to":"msg['PID-5.1']"}}]"#;
+        let program = ChannelProgram { routes: vec![route("a", None, steps)], ..Default::default() };
+        let output = outputs(&input(program, raw.as_bytes()));
+        let first = value.split(['^', '~']).next().unwrap();
+        let expected = raw.replace("||x\rZPI", &format!("||{first}\rZPI|{value}"));
+        assert_eq!(String::from_utf8_lossy(sent(&output[0])), expected);
+    }
+}
+
+#[test]
+fn c07_a_destination_gets_its_character_set_and_what_it_cannot_have_is_said() {
     let outbound = |charset: &str, on_unmappable| Outbound {
         charset: Some(charset.to_owned()),
         on_unmappable,
