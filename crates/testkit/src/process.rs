@@ -109,7 +109,15 @@ impl Home {
     /// # Errors
     /// Where the system gives no folder or port.
     pub fn of(binary: PathBuf) -> Result<Self, ProcessError> {
-        let directory = TempDir::new().map_err(|error| ProcessError::System("temporary folder", error))?;
+        Self::within(binary, &std::env::temp_dir())
+    }
+
+    /// The same inside this folder: where the system's folder for temporary files is held in memory, nothing is durable there.
+    ///
+    /// # Errors
+    /// Where the system gives no folder or port.
+    pub fn within(binary: PathBuf, folder: &Path) -> Result<Self, ProcessError> {
+        let directory = TempDir::new_in(folder).map_err(|error| ProcessError::System("temporary folder", error))?;
         let home = Self {
             admin: SocketAddr::from((
                 [127, 0, 0, 1],
