@@ -1,6 +1,7 @@
 //! Behaviour seen from outside: bytes in, bytes out.
 
 mod acknowledge;
+mod codes;
 mod drain;
 mod framing;
 mod http;

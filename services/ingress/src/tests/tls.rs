@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Extend
 use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -151,6 +151,32 @@ async fn m20_a_required_certificate_has_to_be_there_known_and_valid() {
     let mut client = dial(&house, &authority, Some(&good), ALL).await.unwrap();
     assert_eq!(msa(&client.ask(&adt("good")).await), ("AA", "good"));
     assert_eq!(house.memory.control_ids(), ["good"]);
+}
+
+/// The first bytes that a client of this version (3.2 is TLS 1.1, 3.3 is TLS 1.2) is answered with.
+async fn answered(house: &House, minor: u8) -> [u8; 7] {
+    // Random bytes, no session, ECDHE-ECDSA-AES128-GCM-SHA256, no compression; curve, point format and signature.
+    let suite = [&[0][..], &[0, 2, 0xC0, 0x2B], &[1, 0]].concat();
+    let extensions = [&[0, 22][..], &[0, 10, 0, 4, 0, 2, 0, 23], &[0, 11, 0, 2, 1, 0], &[0, 13, 0, 4, 0, 2, 4, 3]];
+    let hello = [&[3, minor][..], &[7; 32], &suite, &extensions.concat()].concat();
+    let handshake = [&[1, 0, 0, u8::try_from(hello.len()).unwrap()][..], &hello].concat();
+    let record = [&[22, 3, 1, 0, u8::try_from(handshake.len()).unwrap()][..], &handshake].concat();
+    let mut stream = TcpStream::connect(house.address()).await.unwrap();
+    stream.write_all(&record).await.unwrap();
+    let mut answer = [0; 7];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn m20_a_client_of_tls_1_1_is_refused_with_an_alert() {
+    let (authority, safe) = (Authority::new("CA"), Safe::default());
+    store(&safe, &authority.pair("barid.example", |_| {}), &authority);
+    let house = plan(ClientAuth::None).open_with(safe).await;
+    let [record, .., first, _] = answered(&house, 3).await;
+    assert_eq!((record, first), (22, 2), "TLS 1.2 goes on with a ServerHello");
+    let [record, .., alert] = answered(&house, 2).await;
+    assert_eq!((record, alert), (21, 70), "an alert: protocol_version");
 }
 
 fn facility(name: &str, dns: &str, code: &str, speaks_for: &[&str]) -> FacilityRules {
