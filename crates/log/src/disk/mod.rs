@@ -94,7 +94,12 @@ impl DiskLog {
             std::io::ErrorKind::WouldBlock => OpenError::Locked(place.clone()),
             _ => OpenError::Storage { place: place.clone(), what: "locking it", source },
         })?;
-        let (shared, writer, recovery) = open::open(storage, options)?;
+        let total = storage.total_bytes().map_err(|source| OpenError::Storage {
+            place: place.clone(),
+            what: "asking for the size of its volume",
+            source,
+        })?;
+        let (shared, writer, recovery) = open::open(storage, options.fitted(total))?;
         shared.check_space();
         let keeper = shared.clone();
         let spawned = [

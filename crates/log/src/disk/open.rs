@@ -19,7 +19,7 @@ use super::places::SegmentIndex;
 use super::scan::{Scan, Tail, scan};
 use super::shared::Shared;
 use super::sidecar::{self, Summary};
-use super::storage::Storage;
+use super::storage::{File, Storage, is_full};
 use super::write::{Active, Writer, create};
 use super::{format, identity};
 use crate::{Damage, Key, Position, SpaceLevel, Subject};
@@ -128,15 +128,22 @@ impl Opening {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let summary = match summary {
-            Some(summary) => summary,
-            None => {
-                let bytes = self.shared.read_segment(number, generation)?;
-                let found = scan(self.shared.seal, number, &bytes, below, false);
-                self.seal_scanned(number, generation, &bytes, &found)?
+        if let Some(summary) = summary {
+            self.load(number, generation, &summary, None);
+            return Ok(());
+        }
+        let bytes = self.shared.read_segment(number, generation)?;
+        let found = scan(self.shared.seal, number, &bytes, below, false);
+        match self.seal_scanned(number, generation, &bytes, &found) {
+            Ok(summary) => self.load(number, generation, &summary, None),
+            // A full volume keeps nothing from being read: its index stays in memory until the keeper can seal it.
+            Err(error) if is_full(&error) => {
+                tracing::warn!(error = %error, segment = number, "segment not sealed, will be tried again");
+                let summary = Summary::of(&found.index, |id| self.shared.name_of(id));
+                self.load(number, generation, &summary, Some(Arc::new(found.index)));
             }
-        };
-        self.load(number, generation, &summary, None);
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -305,12 +312,7 @@ impl Opening {
             revision: self.max_revision,
             next_id: self.shared.names.read().next_id(),
         };
-        let size = self.shared.options.segment_bytes.max(end + end / 8);
-        let file = self
-            .shared
-            .storage
-            .create(&temporary, size)
-            .or_else(|_| self.shared.storage.create(&temporary, end + end / 8))?;
+        let file = self.room_for_tail(&temporary, end + end / 8, (number, generation), tail.end)?;
         file.write_at(&header.to_bytes(self.shared.seal, &self.shared.identity.incarnation), 0)?;
         file.write_at(&group.bytes, SEGMENT_HEADER as u64)?;
         file.write_at(&confirm.bytes, end)?;
@@ -330,6 +332,30 @@ impl Opening {
         Ok(Active { number: next, file, size, end: end + confirm.bytes.len() as u64, defined })
     }
 
+    /// A file for the copy of the last group. Smaller than a segment if the volume has no more; and if it has not even that, what the old segment has reserved
+    /// behind its last group is given up.
+    fn room_for_tail(
+        &self,
+        name: &str,
+        least: u64,
+        (number, generation): (u64, u32),
+        used: u64,
+    ) -> io::Result<Arc<dyn File>> {
+        let storage = &self.shared.storage;
+        let full = match storage.create(name, self.shared.options.segment_bytes.max(least)) {
+            Err(error) if is_full(&error) => storage.create(name, least),
+            created => return created,
+        };
+        match full {
+            Err(error) if is_full(&error) => {
+                let old = self.shared.files.get(number, generation, Part::Data)?;
+                old.resize(used.min(old.len()?))?;
+                storage.create(name, least)
+            }
+            created => created,
+        }
+    }
+
     /// The old segment ends before the group that was copied.
     fn cut_old(&mut self, number: u64, generation: u32, end: u64, found: &Scan, keep: bool) -> io::Result<()> {
         if !keep {
@@ -339,7 +365,14 @@ impl Opening {
         let file = self.shared.files.get(number, generation, Part::Data)?;
         file.resize(end)?;
         file.sync_data()?;
-        self.shared.seal_segment(number, generation, &found.index)
+        match self.shared.seal_segment(number, generation, &found.index) {
+            // Its index is in memory, so the keeper seals it when there is space.
+            Err(error) if is_full(&error) => {
+                tracing::warn!(error = %error, segment = number, "segment not sealed, will be tried again");
+                Ok(())
+            }
+            sealed => sealed,
+        }
     }
 
     /// The copied group becomes readable.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::{Damage, Subject};
 
+/// Smallest segment that a small volume leads to, in bytes: below, headers and names become most of it.
+const SEGMENT_LEAST: u64 = 1 << 20;
+
 /// Options of a disk log.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -15,11 +18,12 @@ pub struct Options {
     pub hash: String,
     /// Bytes of a segment file. 64 MiB: some seconds of full load, so that a start scans little and compaction moves little at a time.
     pub segment_bytes: u64,
-    /// Below this many free bytes intake is refused. 1 GiB: what is accepted must still be routed (its outputs are as large), recorded and parked.
+    /// Below this many free bytes intake is refused, or below a quarter of the volume where that is less. 1 GiB: what is accepted must still be routed (its outputs are as large), recorded and parked.
     pub intake_floor: u64,
-    /// Below this many free bytes routing is refused too. 512 MiB: outcomes, parked messages, commits and rewriting of segments go on from it.
+    /// Below this many free bytes routing is refused too, or below an eighth of the volume. 512 MiB: outcomes, parked messages, commits and rewriting of segments go on from it.
     pub routing_floor: u64,
-    /// Bytes kept in a file of their own and given up when the volume is full: room for outcomes and commits until someone makes space. 64 MiB: 300,000 outcomes.
+    /// Bytes kept in a file of their own and given up when the volume is full: room for outcomes and commits until someone makes space. 64 MiB: 300,000 outcomes; at most
+    /// a thirty-second part of the volume.
     pub reserve_bytes: u64,
     /// After this long without work a group without records confirms the last one. 1 s: below, it would cost a second sync for many single messages.
     pub confirm_after: Duration,
@@ -51,6 +55,16 @@ impl fmt::Debug for Observer {
 }
 
 impl Options {
+    /// The same on a volume of this size: on one below 4 GiB the floors are parts of it, or the log would never take anything, and segments and reserve are
+    /// small enough that space comes and goes in steps that fit.
+    pub(super) fn fitted(mut self, total: u64) -> Self {
+        self.intake_floor = self.intake_floor.min(total / 4);
+        self.routing_floor = self.routing_floor.min(total / 8);
+        self.reserve_bytes = self.reserve_bytes.min(total / 32);
+        self.segment_bytes = self.segment_bytes.min((total / 32).max(SEGMENT_LEAST));
+        self
+    }
+
     /// The defaults for this many partitions.
     #[must_use]
     pub fn new(partitions: u32, hash: &str) -> Self {

@@ -32,6 +32,8 @@ pub(super) struct Scan {
 pub(super) struct Tail {
     /// Where it stands.
     pub(super) offset: u64,
+    /// Where it ends: nothing of the log is behind it.
+    pub(super) end: u64,
     pub(super) sequence: u64,
     /// Its records up to the first that does not verify.
     pub(super) records: Vec<TailRecord>,
@@ -186,9 +188,10 @@ fn take(seal: Seal, record: &[u8], header: RecordHeader, at: usize, scan: &mut S
 
 /// The last group, up to its first record that does not verify.
 fn tail(seal: Seal, bytes: &[u8], start: usize, group: GroupHeader) -> Tail {
-    let mut tail = Tail { offset: start as u64, sequence: group.sequence, records: Vec::new(), torn: 0 };
     let mut at = start + GROUP_HEADER;
     let end = at + group.len as usize;
+    let mut tail =
+        Tail { offset: start as u64, end: end as u64, sequence: group.sequence, records: Vec::new(), torn: 0 };
     while let Some(record) = bytes.get(at..end.min(bytes.len())).filter(|rest| !rest.is_empty()) {
         let Some(header) = RecordHeader::read(seal, record).filter(|header| header.body_of(seal, record).is_some())
         else {

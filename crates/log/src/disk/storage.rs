@@ -49,6 +49,13 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// As the file system says.
     fn free_bytes(&self) -> io::Result<u64>;
+    /// Bytes of the whole volume; `u64::MAX` where that is not known.
+    ///
+    /// # Errors
+    /// As the file system says.
+    fn total_bytes(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
     /// Locks the directory for this process until the guard is dropped.
     ///
     /// # Errors
@@ -149,6 +156,11 @@ impl Storage for Directory {
     fn free_bytes(&self) -> io::Result<u64> {
         let volume = rustix::fs::fstatvfs(&self.handle)?;
         Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+    }
+
+    fn total_bytes(&self) -> io::Result<u64> {
+        let volume = rustix::fs::fstatvfs(&self.handle)?;
+        Ok(volume.f_blocks.saturating_mul(volume.f_frsize))
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {

@@ -145,6 +145,57 @@ async fn with_nothing_left_everything_is_refused_and_a_trim_still_makes_space() 
     assert_eq!(read_all(&log, &outcome).await.entries.len() as u64, ends[1] + 1);
 }
 
+#[test]
+fn a_small_volume_gets_floors_that_are_a_part_of_it() {
+    let defaults = || Options::new(16, "sha256");
+    let large = defaults().fitted(4 << 30);
+    let kept = defaults();
+    assert_eq!((large.intake_floor, large.routing_floor), (kept.intake_floor, kept.routing_floor));
+    assert_eq!((large.reserve_bytes, large.segment_bytes), (kept.reserve_bytes, kept.segment_bytes));
+    let small = defaults().fitted(256 << 20);
+    assert_eq!((small.intake_floor, small.routing_floor), (64 << 20, 32 << 20));
+    assert_eq!((small.reserve_bytes, small.segment_bytes), (8 << 20, 8 << 20));
+}
+
+/// Killed at any moment of filling up, with what it wrote last still to be copied.
+#[tokio::test]
+async fn a_full_volume_does_not_keep_a_log_from_opening() {
+    for stop in (1..60).step_by(7) {
+        let disk = Simulated::new();
+        disk.set_capacity(Some(900 << 10));
+        let (log, _) = open_on(&disk);
+        let mut written = Written::default();
+        // Intake until it is refused, outcomes until nothing is taken any more.
+        for (name, size) in [("in.00", 20_000), ("outcome.a", 3_000)] {
+            for n in 0..if name == "in.00" { 100 } else { stop } {
+                let s = subject(name);
+                let known = written.0.entry(s.clone()).or_default();
+                let bytes = record(&s, n + 1, size);
+                let appended = match log.append(&s, Position(n), vec![bytes.clone()]).await {
+                    Ok(ticket) => ticket.await.is_ok(),
+                    Err(_) => false,
+                };
+                if !appended {
+                    break;
+                }
+                known.push(bytes);
+            }
+        }
+        // Whatever is free is taken by others.
+        let killed = disk.after_kill();
+        let used = killed.files().iter().map(|(_, bytes)| *bytes as u64).sum::<u64>();
+        killed.set_capacity(Some(used));
+        let (log, recovery) = open_on(&killed);
+        assert_eq!((written.check(&log).await, recovery.damaged_places.len()), (0, 0), "after {stop} outcomes");
+        killed.set_capacity(None);
+        eventually("space is seen to be back", async || *log.space().borrow() == SpaceLevel::Free).await;
+        written.append(&log, "in.00", &[20_000]).await;
+        drop(log);
+        let (log, recovery) = open_on(&killed);
+        assert_eq!((written.check(&log).await, recovery.damaged_places.len()), (0, 0), "after {stop} outcomes");
+    }
+}
+
 #[tokio::test]
 async fn floors_of_free_space_refuse_before_the_volume_is_full() {
     let disk = Simulated::new();
