@@ -144,6 +144,7 @@ impl Owner {
         }
         let mut parking = Parking::default();
         let (mut recovered, left) = Recovered::read(&options, commits.stored(), &mut parking).await?;
+        answer::complete(&options, &left.awaited).await?;
         let overflow = Overflow::open(recovered.take_ended(commits.stored().outcomes));
         let plan = Arc::clone(&options.plan.borrow());
         let (park, _) = Writer::open(Arc::clone(&log), subject::park(&options.destination)?).await?;
@@ -278,7 +279,8 @@ impl Owner {
             return Instant::now();
         }
         let at = |time: Timestamp| self.started + Duration::from_micros(u64::try_from(time.micros()).unwrap_or(0));
-        let timers = [self.window.next_timer(), self.circuit.opens_at(), self.overflow.wakes_at()];
+        let looks = self.overflow.wakes_at().filter(|_| !self.stopping);
+        let timers = [self.window.next_timer(), self.circuit.opens_at(), looks];
         let next = timers.into_iter().flatten().map(at).chain(deadline).min();
         next.map_or(commit_at, |next| next.min(commit_at))
     }

@@ -11,6 +11,7 @@ use barid_delivery::connect::{
     TransportKind, Verdict,
 };
 use barid_delivery::owner::command::{Act, Command};
+use barid_delivery::owner::overflow::Bound;
 use barid_delivery::owner::status::Shared;
 use barid_delivery::owner::{self, Plan};
 use barid_log::memory::MemoryLog;
@@ -190,6 +191,7 @@ impl World {
             alive: Arc::clone(alive),
             healed: Arc::clone(&self.healed),
         };
+        let overflow = self.random.percent(25) && !self.healed.load(Ordering::SeqCst);
         Plan {
             connector: Arc::new(receiver),
             connections: 1 + self.random.below(4) as usize,
@@ -197,7 +199,7 @@ impl World {
             retry_max: Duration::from_millis(200),
             repeat_bound: 1,
             paused: false,
-            overflow: None,
+            overflow: overflow.then_some(Bound { messages: 3, age: None }),
             judge: Box::new(judge),
         }
     }
