@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod behaving;
 mod deciding;
 mod engine;
 mod overflowing;
@@ -9,4 +10,5 @@ mod pausing;
 mod peers;
 mod reading;
 mod rebuilding;
+mod removing;
 mod replaying;

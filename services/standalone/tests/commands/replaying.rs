@@ -17,7 +17,7 @@ fn of_patient(patient: &str) -> Selection {
 }
 
 #[tokio::test]
-async fn o5_a_replay_keeps_the_order_of_every_lane_and_is_marked_as_one() {
+async fn o05_a_replay_keeps_the_order_of_every_lane_and_is_marked_as_one() {
     let engine = Engine::start().await;
     let mut sender = engine.sender();
     let ids: Vec<String> = (0..40).map(|n| format!("M{n}")).collect();
