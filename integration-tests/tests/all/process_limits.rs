@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::process_relay::{Ended, PATIENCE, Relay, distinct};
 
 #[tokio::test]
-async fn a_message_of_10_mb_goes_through_byte_for_byte() {
+async fn p16_a_message_of_10_mb_goes_through_byte_for_byte() {
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let relay = Relay::mllp(&receiver);
     let running = relay.start().await;
@@ -34,7 +34,7 @@ async fn a_message_of_10_mb_goes_through_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn connections_that_send_a_byte_now_and_then_do_not_disturb_others() {
+async fn m10_connections_that_send_a_byte_now_and_then_do_not_disturb_others() {
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let relay = Relay::mllp(&receiver);
     let running = relay.start().await;
@@ -61,7 +61,7 @@ async fn connections_that_send_a_byte_now_and_then_do_not_disturb_others() {
 }
 
 #[tokio::test]
-async fn told_to_stop_under_load_the_engine_ends_well_and_loses_nothing_it_acknowledged() {
+async fn m21_told_to_stop_under_load_the_engine_ends_well_and_loses_nothing_it_acknowledged() {
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let relay = Relay::mllp(&receiver);
     let running = relay.start().await;
@@ -116,7 +116,7 @@ async fn frame(stream: &mut TcpStream) -> String {
 const SLOWEST: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn a_thousand_connections_that_are_open_at_once_are_all_answered_soon_and_as_they_asked() {
+async fn m19_a_thousand_connections_that_are_open_at_once_are_all_answered_soon_and_as_they_asked() {
     const CONNECTIONS: u64 = 1000;
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let relay = Relay::mllp(&receiver);

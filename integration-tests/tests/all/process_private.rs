@@ -304,7 +304,7 @@ async fn stored(data: &Path) {
 }
 
 #[tokio::test]
-async fn g7_nothing_that_is_not_meant_to_show_messages_tells_who_they_are_about() {
+async fn a13_m04_nothing_that_is_not_meant_to_show_messages_tells_who_they_are_about() {
     let mut home = Home::new().unwrap();
     home.set("BARID_LOG", "trace");
     let mut world = World::new(&home).await;
