@@ -1,7 +1,35 @@
 //! The log over NATS JetStream: the mesh's implementation of [`barid_log::Log`].
-#![allow(dead_code, reason = "grows")]
+//!
+//! * `name` and `assets` say which streams there are; `block` is what one JetStream message holds, `object` what is too large for it.
+//! * `line` is a subject as this process sees it; `shared` gives appends their place, `pump` sends them and settles what is in doubt.
+//! * `read` reads, with `marks` and `cache`; `tail` hears what others append; `keys` is keyed state, `trim` gives room back, `survey` sees how much is left.
+//! * `proof` asks the servers whether they sync before they acknowledge.
+//!
+//! All that is decided is decided by the leader of a stream; all that this process remembers may be wrong and is corrected by the first refusal.
+
+mod assets;
 mod block;
+mod cache;
+mod identity;
+mod keys;
+mod line;
 mod link;
+mod log;
+mod marks;
 mod name;
 mod object;
 mod options;
+mod proof;
+mod pump;
+mod read;
+mod shared;
+mod survey;
+mod tail;
+mod trim;
+mod watchers;
+
+pub use self::log::{NatsLog, Status};
+pub use self::name::Family;
+pub use self::options::{Connect, OpenError, Options, Sizes};
+pub use self::proof::{Proof, Server};
+pub use self::survey::StreamStatus;

@@ -259,6 +259,19 @@ pub trait Log: Send + Sync + 'static {
         records: Vec<Bytes>,
     ) -> BoxFuture<'a, Result<Ticket, LogError>>;
 
+    /// As `append`, for what nobody waits for: it may travel with what comes next, and so be durable some milliseconds later. Its place in the order is the same.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    fn append_later<'a>(
+        &'a self,
+        subject: &'a Subject,
+        last: Position,
+        records: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<Ticket, LogError>> {
+        self.append(subject, last, records)
+    }
+
     /// The last durable record, or none if the subject never had one. Waits until every append queued here before the call has been decided: this is how a
     /// new owner begins and how an unknown result is settled. A subject's last record is never trimmed, so it is there for ever.
     ///
@@ -279,6 +292,11 @@ pub trait Log: Send + Sync + 'static {
 
     /// Wakes when the subject's durable end moves, and holds it.
     fn changed(&self, subject: &Subject) -> watch::Receiver<Position>;
+
+    /// As `changed`, for a writer: it need not show what others append, which over a network costs listening to them.
+    fn appended(&self, subject: &Subject) -> watch::Receiver<Position> {
+        self.changed(subject)
+    }
 
     /// Everything before this position may be dropped, but for the last record. It takes effect for readers at once and becomes durable with what is written
     /// next: after a crash some of it may be back. Never moves backwards.

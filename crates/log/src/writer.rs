@@ -34,7 +34,7 @@ impl Writer {
     /// # Errors
     /// As [`Log::last`].
     pub async fn open(log: Arc<dyn Log>, subject: Subject) -> Result<(Self, Option<Entry>), LogError> {
-        let durable = log.changed(&subject);
+        let durable = log.appended(&subject);
         let entry = log.last(&subject).await?;
         let last = entry.as_ref().map_or(Position::START, |e| e.position);
         Ok((Self { log, subject, last, in_flight: VecDeque::new(), durable, unsettled: false }, entry))
@@ -44,7 +44,7 @@ impl Writer {
     /// need nothing from the record itself.
     #[must_use]
     pub fn resume(log: Arc<dyn Log>, subject: Subject, last: Position) -> Self {
-        let durable = log.changed(&subject);
+        let durable = log.appended(&subject);
         Self { log, subject, last, in_flight: VecDeque::new(), durable, unsettled: false }
     }
 
@@ -65,11 +65,28 @@ impl Writer {
     /// # Errors
     /// `Unsettled` after a failure, `WrongLast` when another writer has taken over, else as [`Log::append`].
     pub async fn append(&mut self, records: Vec<Bytes>) -> Result<Ticket, LogError> {
+        self.append_with(records, false).await
+    }
+
+    /// As [`Writer::append`], for records that nobody waits for ([`Log::append_later`]).
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub async fn append_later(&mut self, records: Vec<Bytes>) -> Result<Ticket, LogError> {
+        self.append_with(records, true).await
+    }
+
+    async fn append_with(&mut self, records: Vec<Bytes>, later: bool) -> Result<Ticket, LogError> {
         if self.unsettled {
             return Err(LogError::Unsettled(self.subject.clone()));
         }
         let checksum = records.last().map_or(0, |r| crc32c::crc32c(r));
-        match self.log.append(&self.subject, self.last, records).await {
+        let appending = if later {
+            self.log.append_later(&self.subject, self.last, records)
+        } else {
+            self.log.append(&self.subject, self.last, records)
+        };
+        match appending.await {
             Ok(ticket) => {
                 self.forget_durable();
                 self.last = ticket.last();

@@ -2,7 +2,7 @@
 //!
 //! [`sender`] is a client that sends until it is acknowledged and measures how long that takes; [`receiver`] is a system
 //! that takes messages and misbehaves when asked to; [`generate`] makes messages; [`history`] judges what both ends saw;
-//! [`process`] starts and kills the real program. The first three are also what `barid send` and `barid receive`
+//! [`process`] starts and kills the real program, [`servers`] those of others. The first three are also what `barid send` and `barid receive`
 //! do, so nothing here may panic.
 
 pub mod generate;
@@ -10,3 +10,4 @@ pub mod history;
 pub mod process;
 pub mod receiver;
 pub mod sender;
+pub mod servers;

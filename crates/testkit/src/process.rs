@@ -159,6 +159,11 @@ impl Home {
         std::fs::write(self.documents().join(name), text).map_err(|error| ProcessError::System("document", error))
     }
 
+    /// Runs another program from now on, which ends in the same one: for what has to be done around it.
+    pub fn through(&mut self, program: PathBuf) {
+        self.binary = program;
+    }
+
     /// Sets an environment variable of the process.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -359,7 +364,7 @@ impl Drop for Running<'_> {
 }
 
 /// A GET in the fewest words: the endpoint is ours, on loopback, and closes when it is asked to.
-async fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

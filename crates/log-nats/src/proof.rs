@@ -1,0 +1,325 @@
+//! The proof of durability: that the servers sync before they acknowledge, and keep enough copies.
+//!
+//! NATS acknowledges before it syncs unless told otherwise (`sync_interval: always`), and nothing in an acknowledgement shows which it was. So it is asked of
+//! every server, through the system account, at start and each minute. A proof holds three minutes; a server that was not part of it, which a restarted one is
+//! too, ends it at once. While there is none, strict mode takes no intake and confirms none: senders keep what they have, all else goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::stream::{DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
+use async_nats::{Message, Subscriber};
+use barid_log::LogError;
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::link::{Link, busy};
+use crate::shared::Shared;
+
+/// How long a proof holds.
+const VALID: Duration = Duration::from_secs(180);
+/// How often it is renewed.
+const RENEW: Duration = Duration::from_secs(60);
+/// How often it is tried while there is none.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often it is looked whether we are connected to a server that it covers.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long all servers may take to answer.
+const ANSWERS: Duration = Duration::from_secs(3);
+/// Pause after which no more answers are expected.
+const QUIET: Duration = Duration::from_millis(400);
+/// Oldest version whose writes with `sync_interval: always` were measured and read.
+const OLDEST: (u64, u64) = (2, 15);
+
+/// A server, as it described itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What is known of the servers' durability.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// It was shown, then.
+    Proven {
+        /// When.
+        at: Instant,
+        /// By these, by their id, which a server draws anew at each start.
+        servers: BTreeMap<String, Server>,
+    },
+    /// It is not, for these reasons, each with its remedy.
+    Unproven(Vec<String>),
+}
+
+impl Proof {
+    /// Whether it holds now.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        matches!(self, Self::Proven { at, .. } if at.elapsed() < VALID)
+    }
+
+    fn covers(&self, id: &str) -> bool {
+        matches!(self, Self::Proven { servers, .. } if servers.contains_key(id))
+    }
+}
+
+/// Who keeps the proof.
+pub(crate) struct Prover {
+    strict: bool,
+    proof: watch::Sender<Proof>,
+    system: Option<Link>,
+}
+
+impl Prover {
+    pub(crate) fn new(strict: bool, system: Option<Link>) -> Self {
+        let proof = watch::Sender::new(Proof::Unproven(vec!["not asked yet".into()]));
+        Self { strict, proof, system }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Proof> {
+        self.proof.subscribe()
+    }
+
+    /// Whether what is stored may be called durable.
+    pub(crate) fn holds(&self) -> bool {
+        !self.strict || self.proof.borrow().is_valid()
+    }
+
+    /// The same, with the reasons.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        if self.holds() {
+            return Ok(());
+        }
+        let why = match &*self.proof.borrow() {
+            Proof::Proven { .. } => "the proof is too old".to_owned(),
+            Proof::Unproven(reasons) => reasons.join("; "),
+        };
+        Err(LogError::Busy(format!("durability is not proven: {why}").into()))
+    }
+
+    fn set(&self, proof: Proof) {
+        let before = self.proof.borrow().is_valid();
+        match &proof {
+            Proof::Proven { servers, .. } if !before => tracing::info!(servers = servers.len(), "durability is proven"),
+            Proof::Unproven(reasons) if before => tracing::warn!(?reasons, "durability is no longer proven"),
+            _ => {}
+        }
+        self.proof.send_replace(proof);
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    server: Described,
+    data: Varz,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    id: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Varz {
+    version: String,
+    #[serde(default)]
+    jetstream: JetStreamVarz,
+}
+
+#[derive(Deserialize, Default)]
+struct JetStreamVarz {
+    config: Option<JetStreamConfig>,
+}
+
+#[derive(Deserialize)]
+struct JetStreamConfig {
+    #[serde(default)]
+    sync_always: bool,
+}
+
+impl Shared {
+    /// Asks once, and keeps what was found.
+    pub(crate) async fn prove(&self) {
+        let proof = match &self.proof.system {
+            None => Proof::Unproven(vec![
+                "no user of the system account is configured, only it sees how servers write".into(),
+            ]),
+            Some(system) => match self.examine(system).await {
+                Ok((servers, reasons)) if reasons.is_empty() => Proof::Proven { at: Instant::now(), servers },
+                Ok((_, reasons)) => Proof::Unproven(reasons),
+                Err(error) => match &*self.proof.proof.borrow() {
+                    // Not being answered says nothing; the proof ends by its age.
+                    proof @ Proof::Proven { .. } if proof.is_valid() => proof.clone(),
+                    _ => Proof::Unproven(vec![error.to_string()]),
+                },
+            },
+        };
+        self.proof.set(proof);
+    }
+
+    /// Keeps the proof, until the log is closed.
+    pub(crate) async fn keep_proving(self: Arc<Self>) {
+        let Some(system) = &self.proof.system else { return };
+        let mut heard = loop {
+            match system.client().subscribe("$SYS.SERVER.*.STATSZ").await {
+                Ok(subscriber) => break subscriber,
+                Err(error) => tracing::warn!(%error, "servers that start cannot be heard"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        // Whoever spoke before this was asked for; from here on a new one is heard.
+        loop {
+            self.prove().await;
+            let valid = self.proof.proof.borrow().is_valid();
+            let due = Instant::now() + if valid { RENEW } else { AGAIN };
+            if let Some(stranger) = self.stranger(&mut heard, due).await {
+                self.proof.set(Proof::Unproven(vec![format!("server {stranger} is new and has not been asked yet")]));
+            }
+        }
+    }
+
+    /// Waits for a server that the proof does not cover, or until it is time.
+    async fn stranger(&self, heard: &mut Subscriber, due: Instant) -> Option<String> {
+        while Instant::now() < due {
+            let id = match tokio::time::timeout(LOOK, heard.next()).await {
+                Ok(Some(message)) => message.subject.split('.').nth(2).map(str::to_owned),
+                Ok(None) => {
+                    tokio::time::sleep(LOOK).await;
+                    None
+                }
+                Err(_) => self.link.connected().then(|| self.link.client().server_info().server_id),
+            };
+            let proof = self.proof.proof.borrow();
+            if let Some(id) = id.filter(|id| proof.is_valid() && !proof.covers(id)) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Asks all servers, and compares with where our streams are.
+    async fn examine(&self, system: &Link) -> Result<(BTreeMap<String, Server>, Vec<String>), LogError> {
+        let answers = ask_all(system).await?;
+        let mut reasons = Vec::new();
+        let mut servers = BTreeMap::new();
+        for Answer { server, data } in answers {
+            let Some(config) = data.jetstream.config else { continue };
+            if !is_new_enough(&data.version) {
+                reasons.push(format!("server {} has version {}: 2.15 or newer is needed", server.name, data.version));
+            }
+            if !config.sync_always {
+                reasons.push(format!(
+                    "server {} acknowledges before it syncs: set jetstream {{ sync_interval: always }}",
+                    server.name
+                ));
+            }
+            servers.insert(server.id, Server { name: server.name, version: data.version });
+        }
+        if servers.is_empty() {
+            reasons.push("no server with JetStream answers the system user".into());
+        }
+        for name in self.all_streams() {
+            let info = self.link.stream(&name).await?.get_info().await.map_err(|error| busy(&error))?;
+            let covered = |peer: &str| servers.values().any(|server| server.name == peer);
+            reasons.extend(faults_of(&info, self.options.replicas, covered));
+        }
+        reasons.dedup();
+        Ok((servers, reasons))
+    }
+}
+
+async fn ask_all(system: &Link) -> Result<Vec<Answer>, LogError> {
+    let client = system.client();
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| busy(&error))?;
+    client
+        .publish_with_reply("$SYS.REQ.SERVER.PING.VARZ", inbox, bytes::Bytes::new())
+        .await
+        .map_err(|error| busy(&error))?;
+    let mut found = Vec::new();
+    let deadline = Instant::now() + ANSWERS;
+    loop {
+        let wait = if found.is_empty() { deadline.saturating_duration_since(Instant::now()) } else { QUIET };
+        match tokio::time::timeout(wait, answers.next()).await {
+            Ok(Some(Message { payload, status: None, .. })) => match serde_json::from_slice::<Answer>(&payload) {
+                Ok(answer) => found.push(answer),
+                Err(error) => return Err(LogError::Busy(format!("an answer of a server: {error}").into())),
+            },
+            Ok(Some(_)) => {
+                return Err(LogError::Busy("the system user is not answered: is it of the system account?".into()));
+            }
+            Ok(None) | Err(_) => break,
+        }
+        if Instant::now() >= deadline {
+            break;
+        }
+    }
+    if found.is_empty() { Err(LogError::Busy("no server answers the system user".into())) } else { Ok(found) }
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
+}
+
+/// What keeps a stream from being durable.
+pub(crate) fn faults_of(info: &Info, replicas: usize, covered: impl Fn(&str) -> bool) -> Vec<String> {
+    let config = &info.config;
+    let name = &config.name;
+    let mut faults = Vec::new();
+    if config.num_replicas < replicas {
+        faults.push(format!(
+            "stream {name} has {} replicas, {replicas} are needed: nats stream edit {name} --replicas {replicas}",
+            config.num_replicas
+        ));
+    }
+    if config.storage != StorageType::File || config.persist_mode == Some(PersistenceMode::Async) {
+        faults.push(format!("stream {name} is not written to files at once: make it anew"));
+    }
+    if config.retention != RetentionPolicy::Limits || config.discard != DiscardPolicy::New || !config.max_age.is_zero()
+    {
+        faults.push(format!(
+            "stream {name} drops messages by itself: retention limits, discard new and no max_age are needed"
+        ));
+    }
+    if let Some(cluster) = &info.cluster {
+        let online = cluster.replicas.iter().filter(|peer| !peer.offline).map(|peer| &peer.name);
+        let strangers = online.chain(&cluster.leader).filter(|peer| !covered(peer));
+        faults.extend(strangers.map(|peer| format!("server {peer}, which has stream {name}, has not answered")));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (version, right) in [
+            ("2.15.2", true),
+            ("2.9.25", false),
+            ("2.14.9", false),
+            ("3.0.0", true),
+            ("2.15.0-RC.1", true),
+            ("x", false),
+        ] {
+            assert_eq!(is_new_enough(version), right, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_proof_ends_by_its_age() {
+        let servers = BTreeMap::from([("A".to_owned(), Server { name: "n1".into(), version: "2.15.2".into() })]);
+        let proven = |at| Proof::Proven { at, servers: servers.clone() };
+        assert!(proven(Instant::now()).is_valid() && proven(Instant::now()).covers("A"));
+        let Some(long_ago) = Instant::now().checked_sub(VALID) else { return };
+        assert!(!proven(long_ago).is_valid());
+    }
+}

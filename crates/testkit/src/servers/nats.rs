@@ -1,0 +1,243 @@
+//! NATS servers: one, or a cluster, with JetStream, an account for Barid and the system account.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Guarded, ServerError};
+use crate::process::{free_port, get};
+
+/// The environment variable that names another server program.
+pub const SERVER_VARIABLE: &str = "BARID_NATS_SERVER";
+/// User and password of the account that Barid's streams are in.
+pub const USER: (&str, &str) = ("barid", "barid-secret");
+/// User and password of the system account.
+pub const SYSTEM: (&str, &str) = ("system", "system-secret");
+/// How long servers may take to be ready: they choose leaders after 4 to 9 s.
+const READY: Duration = Duration::from_secs(60);
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The server program.
+///
+/// # Errors
+/// Where it is not installed.
+pub fn program() -> Result<PathBuf, ServerError> {
+    let path = match std::env::var_os(SERVER_VARIABLE) {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let var = |name| std::env::var_os(name).map(PathBuf::from);
+            let cache = var("BARID_CACHE").unwrap_or_else(|| {
+                let base = var("XDG_CACHE_HOME").or_else(|| var("HOME").map(|home| home.join(".cache")));
+                base.unwrap_or_default().join("barid")
+            });
+            cache.join("nats-2.15").join("nats-server")
+        }
+    };
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(ServerError::NotInstalled {
+        program: path.display().to_string(),
+        script: "scripts/nats",
+        variable: SERVER_VARIABLE,
+    })
+}
+
+/// How servers are configured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How many; three make a cluster that survives the loss of one.
+    pub count: usize,
+    /// `sync_interval`: `always`, or a time such as `2m`.
+    pub sync_interval: String,
+    /// Bytes all streams of one server may take.
+    pub file_store: u64,
+}
+
+impl Default for Settings {
+    /// Three servers that sync before they acknowledge.
+    fn default() -> Self {
+        Self { count: 3, sync_interval: "always".into(), file_store: 20 << 30 }
+    }
+}
+
+#[derive(Debug)]
+struct One {
+    client: u16,
+    monitor: u16,
+    config: PathBuf,
+    log: PathBuf,
+    running: Mutex<Option<Guarded>>,
+}
+
+/// Servers of one cluster. Dropping it kills them and removes their data.
+#[derive(Debug)]
+pub struct NatsServers {
+    program: PathBuf,
+    servers: Vec<One>,
+    settings: Settings,
+    routes: Vec<u16>,
+    directory: TempDir,
+}
+
+impl NatsServers {
+    /// Starts servers and waits until they are ready.
+    ///
+    /// # Errors
+    /// Where the program is missing or they are not ready in time.
+    pub async fn start(settings: Settings) -> Result<Self, ServerError> {
+        let directory = TempDir::new().map_err(|error| ServerError::System("temporary folder", error))?;
+        let port = || free_port().map_err(|error| ServerError::System("port", error));
+        let mut servers = Vec::new();
+        let mut routes = Vec::new();
+        for number in 1..=settings.count {
+            let place = directory.path().join(format!("n{number}"));
+            std::fs::create_dir_all(&place).map_err(|error| ServerError::System("folder", error))?;
+            routes.push(port()?);
+            servers.push(One {
+                client: port()?,
+                monitor: port()?,
+                config: place.join("nats.conf"),
+                log: place.join("log"),
+                running: Mutex::new(None),
+            });
+        }
+        let all = Self { program: program()?, servers, settings, routes, directory };
+        for number in 0..all.servers.len() {
+            all.restart(number)?;
+        }
+        all.ready().await?;
+        Ok(all)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// The addresses of all of them.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.client)).collect()
+    }
+
+    /// Where their data are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts a server that does not run, with its data.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn restart(&self, number: usize) -> Result<(), ServerError> {
+        self.restart_with(number, &self.settings.sync_interval.clone())
+    }
+
+    /// The same with another `sync_interval`.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn restart_with(&self, number: usize, sync_interval: &str) -> Result<(), ServerError> {
+        let Some(server) = self.servers.get(number) else { return Ok(()) };
+        std::fs::write(&server.config, self.config(number, sync_interval))
+            .map_err(|error| ServerError::System("configuration", error))?;
+        let config = server.config.display().to_string();
+        let mut running = server.running.lock();
+        if running.is_none() {
+            *running = Some(Guarded::start(&self.program, &["-c", &config], &server.log)?);
+        }
+        Ok(())
+    }
+
+    fn config(&self, number: usize, sync_interval: &str) -> String {
+        let Some(server) = self.servers.get(number) else { return String::new() };
+        let name = number + 1;
+        let data = self.directory.path().join(format!("n{name}")).join("data");
+        let cluster = if self.servers.len() > 1 {
+            let routes: Vec<String> = self.routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+            let own = self.routes.get(number).copied().unwrap_or_default();
+            format!("cluster {{ name: barid, listen: \"127.0.0.1:{own}\", routes: [{}] }}\n", routes.join(", "))
+        } else {
+            String::new()
+        };
+        format!(
+            "server_name: n{name}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: 2MB\n\
+             jetstream {{ store_dir: \"{}\", sync_interval: {sync_interval}, max_file_store: {}, max_memory_store: 256MB }}\n\
+             {cluster}accounts {{\n  BARID {{ jetstream: enabled, users: [{{ user: {}, password: {} }}] }}\n  \
+             SYS {{ users: [{{ user: {}, password: {} }}] }}\n}}\nsystem_account: SYS\n",
+            server.client,
+            server.monitor,
+            data.display(),
+            self.settings.file_store,
+            USER.0,
+            USER.1,
+            SYSTEM.0,
+            SYSTEM.1,
+        )
+    }
+
+    /// Waits until all that run say they are healthy: connected to each other, with a leader, their data recovered.
+    ///
+    /// # Errors
+    /// Where one is not in time; its last words are part of the error.
+    pub async fn ready(&self) -> Result<(), ServerError> {
+        let deadline = Instant::now() + READY;
+        for server in &self.servers {
+            if server.running.lock().is_none() {
+                continue;
+            }
+            let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.monitor));
+            while !matches!(get(address, "/healthz").await, Ok((200, _))) {
+                if Instant::now() >= deadline {
+                    return Err(ServerError::Late { what: "ready", log: last_words(&server.log) });
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a server as a power cut would, but for what its system still has in memory.
+    pub fn kill(&self, number: usize) {
+        if let Some(server) = self.servers.get(number) {
+            drop(server.running.lock().take());
+        }
+    }
+
+    /// Stops a server in the middle of whatever it does; it keeps its connections.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn freeze(&self, number: usize) -> Result<(), ServerError> {
+        self.signal(number, Signal::STOP)
+    }
+
+    /// Lets a frozen server go on.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn thaw(&self, number: usize) -> Result<(), ServerError> {
+        self.signal(number, Signal::CONT)
+    }
+
+    fn signal(&self, number: usize, signal: Signal) -> Result<(), ServerError> {
+        let running = self.servers.get(number).map(|server| server.running.lock());
+        match running.as_ref().and_then(|running| running.as_ref()) {
+            Some(guarded) => guarded.signal(signal),
+            None => Ok(()),
+        }
+    }
+}
+
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(30).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
