@@ -80,6 +80,16 @@ struct Stored {
     spec: Spec,
 }
 
+fn text<'a>(documents: impl Iterator<Item = &'a KeptDocument>) -> Bytes {
+    let stored = |kept: &KeptDocument| Stored {
+        file: Arc::clone(&kept.file),
+        metadata: kept.document.metadata.clone(),
+        spec: kept.document.spec.clone(),
+    };
+    let all: Vec<Stored> = documents.map(stored).collect();
+    serde_json::to_vec(&all).map(Bytes::from).unwrap_or_default()
+}
+
 /// A stored snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored documents cannot be read: {0}")]
@@ -89,13 +99,16 @@ impl Snapshot {
     /// The good version of every document as text, to be stored and given to [`Self::restore`] after a restart.
     #[must_use]
     pub fn save(&self) -> Bytes {
-        let stored = |kept: &KeptDocument| Stored {
-            file: Arc::clone(&kept.file),
-            metadata: kept.document.metadata.clone(),
-            spec: kept.document.spec.clone(),
-        };
-        let all: Vec<Stored> = self.documents.values().map(stored).collect();
-        serde_json::to_vec(&all).map(Bytes::from).unwrap_or_default()
+        text(self.documents.values())
+    }
+
+    /// A destination's good version with the Exchange's, as text like that of [`Self::save`]: all that decides how it is
+    /// reached. None where there is no such document.
+    #[must_use]
+    pub fn alone(&self, destination: &Name) -> Option<Bytes> {
+        let own = self.documents.get(&DocumentKey { kind: "Destination", name: destination.clone() })?;
+        let exchange = self.documents.iter().filter(|(key, _)| key.kind == "Exchange").map(|(_, kept)| kept);
+        Some(text(exchange.chain([own])))
     }
 
     /// A snapshot from stored documents: what `compile` takes as the one before, so that a document that is wrong when

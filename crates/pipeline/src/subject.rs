@@ -98,6 +98,14 @@ pub fn revision(revision: Revision) -> Result<Key, LogError> {
     Key::new(format!("revision.{revision}"))
 }
 
+/// How a destination was declared last.
+///
+/// # Errors
+/// As [`out`].
+pub fn destination(name: &Name) -> Result<Key, LogError> {
+    Key::new(format!("destination.{}", name.subject_part()))
+}
+
 /// The answer a waiting sender looks for.
 ///
 /// # Errors

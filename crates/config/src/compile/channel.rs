@@ -17,7 +17,7 @@ use super::shelf::{Entry, Shelf};
 use crate::document::{Channel, CodeRow, Outbound, Spec, Step, Validate, full_name};
 use crate::problem::Problem;
 use crate::settings::{FacilitySpec, FromSettings, defaults};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, DocumentKey, Snapshot};
 
 /// Most channels in a row that routes may lead through.
 pub(crate) const CHAIN_MAX: usize = 8;
@@ -59,6 +59,16 @@ fn keep_destinations(snapshot: &mut Snapshot, previous: &Snapshot) {
     for name in wanted {
         if let Some(kept) = previous.destinations.get(&name) {
             snapshot.destinations.insert(name, Arc::clone(kept));
+        }
+    }
+}
+
+/// The documents of those stay too, for the next start.
+pub(super) fn keep_documents(snapshot: &mut Snapshot, previous: &Snapshot) {
+    for name in snapshot.destinations.keys() {
+        let key = DocumentKey { kind: "Destination", name: name.clone() };
+        if let (false, Some(kept)) = (snapshot.documents.contains_key(&key), previous.documents.get(&key)) {
+            snapshot.documents.insert(key, kept.clone());
         }
     }
 }

@@ -90,6 +90,7 @@ fn assemble(mut shelf: Shelf, mut problems: Vec<Problem>, previous: Option<&Snap
     snapshot.parse = table::build(&shelf, &snapshot);
     problems::unused(&shelf, &snapshot, &mut problems);
     snapshot.documents = shelf.good_documents(previous);
+    channel::keep_documents(&mut snapshot, previous);
     problems.sort();
     problems.dedup();
     Compiled { snapshot: Arc::new(snapshot), problems }

@@ -3,10 +3,11 @@
 //! A revision is stored in the log before any message can be stamped with it, so that after a restart, under other
 //! documents, what was accepted is still routed as it was accepted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use barid_config::{Channel, Snapshot};
+use barid_config::{Channel, DestinationSpec, Snapshot};
 use barid_delivery::owner::answer::put_answer;
 use barid_log::{Log, LogError, Revision as Stored};
 use barid_model::record::{AnswerRecord, InRecord};
@@ -37,7 +38,7 @@ impl Channels {
         self.snapshot.load_full()
     }
 
-    /// Stores the revisions of a snapshot and makes it the present one.
+    /// Stores the revisions of a snapshot and how its destinations are reached, and makes it the present one.
     pub(super) async fn publish(&self, snapshot: Arc<Snapshot>) -> Result<(), LogError> {
         for channel in snapshot.channels.values() {
             let key = subject::revision(channel.revision)?;
@@ -45,8 +46,14 @@ impl Channels {
                 self.log.put(&key, Stored::NONE, channel.closure.clone()).await?;
             }
         }
+        super::remembered::remember(&self.log, &snapshot).await?;
         self.snapshot.store(snapshot);
         Ok(())
+    }
+
+    /// Destinations that are no longer declared, as they were declared last.
+    pub(super) async fn undeclared(&self) -> Result<BTreeMap<Name, Arc<DestinationSpec>>, LogError> {
+        super::remembered::undeclared(&self.log, &self.snapshot()).await
     }
 
     /// A channel under a revision: the present one, or as it is stored.

@@ -88,11 +88,26 @@ impl Destinations {
             state.declared = snapshot.destinations.contains_key(name);
         }
         for spec in snapshot.destinations.values() {
-            match self.bring(running.get(&spec.name), spec) {
-                Ok(state) => drop(running.insert(spec.name.clone(), state)),
-                Err(error) => {
-                    tracing::error!(destination = %spec.name, field = error.field, problem = %error.text, "destination does not run as declared");
-                }
+            self.run(&mut running, spec, true);
+        }
+        let left: Vec<_> =
+            running.values().filter(|state| !state.declared).map(|state| Arc::clone(&state.spec)).collect();
+        left.iter().for_each(|spec| self.run(&mut running, spec, false));
+    }
+
+    /// Goes on with destinations that were removed before this process started.
+    pub(super) fn drain(&self, undeclared: BTreeMap<Name, Arc<DestinationSpec>>) {
+        let mut running = self.running.lock();
+        for spec in undeclared.values().filter(|spec| !running.contains_key(&spec.name)).collect::<Vec<_>>() {
+            self.run(&mut running, spec, false);
+        }
+    }
+
+    fn run(&self, running: &mut BTreeMap<Name, Running>, spec: &Arc<DestinationSpec>, declared: bool) {
+        match self.bring(running.get(&spec.name), spec) {
+            Ok(state) => drop(running.insert(spec.name.clone(), Running { declared, ..state })),
+            Err(error) => {
+                tracing::error!(destination = %spec.name, field = error.field, problem = %error.text, "destination does not run as declared");
             }
         }
     }

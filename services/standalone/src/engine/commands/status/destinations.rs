@@ -55,12 +55,13 @@ fn one(engine: &Engine, name: Name, running: &Running, view: View, depth: u64, n
 }
 
 const fn state(running: &Running, view: &View, depth: u64) -> DestinationState {
-    if view.paused {
+    if !running.declared {
+        // Also where it is paused or cannot be reached: that stands beside it.
+        DestinationState::Draining
+    } else if view.paused {
         DestinationState::Paused
     } else if view.failures > 0 {
         DestinationState::BackingOff
-    } else if !running.declared {
-        DestinationState::Draining
     } else if view.sending > 0 || depth > 0 {
         DestinationState::Sending
     } else {
@@ -82,12 +83,17 @@ fn kind(spec: &DestinationSpec) -> String {
 pub(super) async fn stopped(history: &History) -> Result<Vec<DestinationStatus>, LogError> {
     let mut all = Vec::new();
     let partitions = Partitions::new(u16::try_from(history.log.identity().partitions).unwrap_or(1));
-    for spec in history.channels.snapshot().destinations.values() {
+    let snapshot = history.channels.snapshot();
+    let undeclared = history.channels.undeclared().await?;
+    for spec in snapshot.destinations.values().chain(undeclared.values()) {
         let commit = DeliveryCommit::read(&history.log, &spec.name).await?;
         let mut depth = 0;
         for partition in partitions.all() {
             let last = *history.log.changed(&subject::out(&spec.name, partition)?).borrow();
             depth += last.0.saturating_sub(commit.position(partition));
+        }
+        if depth == 0 && undeclared.contains_key(&spec.name) {
+            continue;
         }
         all.push(DestinationStatus {
             name: spec.name.clone(),
