@@ -17,6 +17,7 @@ mod offline;
 mod parts;
 mod pauses;
 mod refusals;
+mod remembered;
 mod retention;
 mod routers;
 mod seen;

@@ -90,6 +90,7 @@ impl Configuration {
             }
         });
         self.take(&sources, before.as_deref(), false).await?;
+        self.destinations.drain(self.channels.undeclared().await?);
         Ok(Watcher::new(&sources))
     }
 
