@@ -107,6 +107,7 @@ fn message(number: u64) -> Message {
         findings: Vec::new(),
         actor: None,
         reason: None,
+        awaited: None,
     };
     Message { envelope, routed, outcome }
 }

@@ -213,6 +213,8 @@ pub struct OutcomeRecord {
     pub actor: Option<String>,
     /// Why that person did.
     pub reason: Option<String>,
+    /// The key under which a sender that waits finds its answer: who finds this record without that answer writes it.
+    pub awaited: Option<Digest>,
 }
 
 /// What a destination answered.

@@ -112,7 +112,7 @@ impl Judge {
         if earlier.digest != envelope.digest {
             return Ok(Judgement::OtherBytes(earlier.uid));
         }
-        if envelope.waits.is_some() && self.was_rejected(envelope).await? {
+        if envelope.waits.is_some() && self.was_given_back(envelope).await? {
             return Ok(Judgement::Fresh);
         }
         Ok(Judgement::Duplicate(earlier.uid))
@@ -125,12 +125,13 @@ impl Judge {
         Ok(entry.and_then(|entry| InRecord::decode(entry.record).ok()).map(|record| record.envelope))
     }
 
-    /// A sender that was told of a rejection has custody again: its resend is a new message.
-    async fn was_rejected(&self, envelope: &Envelope) -> Result<bool, LogError> {
+    /// A sender that was told of a rejection has custody again, and so has one whose query was not answered in time: its
+    /// resend is a new message.
+    async fn was_given_back(&self, envelope: &Envelope) -> Result<bool, LogError> {
         let key = answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest);
         let value = self.log.get(&subject::answer(key)?).await?;
         let answer = value.and_then(|(_, bytes)| AnswerRecord::decode(bytes).ok());
-        Ok(answer.is_some_and(|answer| answer.outcome == Outcome::Rejected))
+        Ok(answer.is_some_and(|answer| matches!(answer.outcome, Outcome::Rejected | Outcome::Expired)))
     }
 
     /// Writes the checkpoint when enough has come since the last one; `committed` is a position whose outputs are
@@ -148,3 +149,6 @@ impl Judge {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -285,7 +285,8 @@ impl Router {
         let tickets = self.outputs.append().await?;
         let source = fanout.routed.source;
         let position = source.position;
-        self.pending.push_back(Pending { tickets, intake: source.intake, position, answers: Vec::new() });
+        let answers = fanout.answer.take().into_iter().collect();
+        self.pending.push_back(Pending { tickets, intake: source.intake, position, answers });
         while !self.pending.is_empty() {
             let result = first(&mut self.pending).await;
             self.landed(result?).await?;

@@ -213,6 +213,7 @@ impl World {
             findings: Vec::new(),
             actor: None,
             reason: None,
+            awaited: None,
         }
     }
 

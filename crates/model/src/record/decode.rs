@@ -284,6 +284,7 @@ impl Record for OutcomeRecord {
             findings: findings(wire.findings)?,
             actor: wire.actor,
             reason: wire.reason,
+            awaited: wire.awaited.map(|key| array(&key, "answer key")).transpose()?.map(Digest::from_bytes),
         })
     }
 }

@@ -222,6 +222,7 @@ pub(super) fn outcome_record(record: &OutcomeRecord) -> Bytes {
         findings: findings(&record.findings),
         actor: record.actor.clone(),
         reason: record.reason.clone(),
+        awaited: record.awaited.map(|key| copy(key.as_bytes())),
     }
     .encode_to_vec()
     .into()

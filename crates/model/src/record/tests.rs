@@ -165,6 +165,7 @@ fn outcome_record(outcome: Option<Outcome>) -> OutcomeRecord {
         findings: vec![Finding::warning(102, "PID-3[2].1", "type", "not a number")],
         actor: Some("amina".into()),
         reason: Some(String::new()),
+        awaited: Some(Digest::of(b"key")),
     }
 }
 
@@ -185,7 +186,15 @@ fn how_a_delivery_ended_reads_back_for_every_outcome_and_for_none() {
     for outcome in Outcome::ALL.into_iter().map(Some).chain([None]) {
         let record = outcome_record(outcome);
         assert_eq!(OutcomeRecord::decode(record.encode()).unwrap(), record);
-        let bare = OutcomeRecord { park: None, answer: None, findings: vec![], actor: None, reason: None, ..record };
+        let bare = OutcomeRecord {
+            park: None,
+            answer: None,
+            findings: vec![],
+            actor: None,
+            reason: None,
+            awaited: None,
+            ..record
+        };
         assert_eq!(OutcomeRecord::decode(bare.encode()).unwrap(), bare);
     }
 }

@@ -255,6 +255,8 @@ pub(super) struct Outcome {
     pub actor: Option<String>,
     #[prost(string, optional, tag = "18")]
     pub reason: Option<String>,
+    #[prost(bytes = "bytes", optional, tag = "19")]
+    pub awaited: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -14,7 +14,7 @@ use super::write::Over;
 use super::{Owner, OwnerError};
 use crate::window::{EntryId, Place};
 
-/// What a person asks for; `reply` ends when it is decided, not when it is durable.
+/// What a person asks for; `reply` ends when what was decided is durable, so that no crash takes back what was said.
 #[derive(Debug)]
 pub struct Command {
     /// Who asks.
@@ -66,9 +66,30 @@ pub enum Refusal {
     /// Its mapping failed, so there is nothing to send again.
     #[error("nothing was made of it: its mapping failed")]
     NothingMade,
-    /// The owner stopped before it could decide.
-    #[error("the destination is stopping or starting: try again")]
+    /// The owner stopped before it was decided, or before that was durable: it may have been done.
+    #[error("the destination is stopping or starting: look whether it was done, else try again")]
     Stopped,
+}
+
+/// Somebody who is told that a command is done.
+pub(super) struct Telling {
+    reply: Reply,
+    count: u64,
+}
+
+type Reply = oneshot::Sender<Result<u64, Refusal>>;
+
+impl Telling {
+    /// It is durable.
+    pub(super) fn done(self) {
+        told(self.reply, Ok(self.count));
+    }
+}
+
+fn told(reply: Reply, done: Result<u64, Refusal>) {
+    if reply.send(done).is_err() {
+        tracing::debug!("who gave a command has left before it was carried out");
+    }
 }
 
 impl Owner {
@@ -89,8 +110,9 @@ impl Owner {
                 None => Err(Refusal::Gone),
             },
         };
-        if reply.send(done).is_err() {
-            tracing::debug!("who gave a command has left before it was carried out");
+        match done {
+            Ok(count) if count > 0 => self.writing.tell(Telling { reply, count }),
+            nothing => told(reply, nothing),
         }
         Ok(())
     }
@@ -178,6 +200,7 @@ impl Owner {
             findings: record.findings.clone(),
             actor: Some(actor.to_owned()),
             reason: Some(reason.to_owned()),
+            awaited: delivery.waits.as_ref().map(|caller| caller.key),
         }
     }
 

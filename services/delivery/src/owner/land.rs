@@ -10,6 +10,7 @@ use barid_pipeline::subject;
 use futures_util::future::BoxFuture;
 
 use super::answer::put_answer;
+use super::command::Telling;
 use super::commit::{LIMIT_MARGIN, LIMIT_STRIDE};
 use super::write::Over;
 use super::{Owner, OwnerError};
@@ -25,6 +26,8 @@ pub(super) enum Landed {
     Mark(u64),
     /// What is held at this position may go on.
     Released(u64),
+    /// Who gave a command is told that it is done.
+    Told(Telling),
     /// A record of PARK waits no more; its outcome stands there, or it was parked again.
     Over { over: Over, outcome: u64 },
 }
@@ -96,6 +99,7 @@ impl Owner {
                 }
                 Landed::Mark(position) => self.parking.end_marker(position),
                 Landed::Released(position) => self.parking.release(position),
+                Landed::Told(telling) => telling.done(),
                 Landed::Over { over, outcome } => {
                     self.parking.end(over.position, over.why, &over.record);
                     if outcome != u64::MAX {

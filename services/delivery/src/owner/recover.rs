@@ -24,6 +24,8 @@ pub(super) struct Left {
     pub(super) over: Vec<(u64, u64)>,
     /// Set aside in PARK, maybe without an outcome.
     pub(super) untold: Vec<(u64, ParkRecord)>,
+    /// Outcomes that senders wait for, maybe without their answers.
+    pub(super) awaited: Vec<u64>,
 }
 
 /// What OUTCOME tells of PARK.
@@ -65,7 +67,7 @@ impl Recovered {
         commit: &DeliveryCommit,
         parking: &mut Parking,
     ) -> Result<(Self, Left), OwnerError> {
-        let (mut recovered, mut told) = (Self::default(), Told::default());
+        let (mut recovered, mut told, mut awaited) = (Self::default(), Told::default(), Vec::new());
         for partition in options.partitions.all() {
             recovered.limits.insert(partition, commit.limit(partition));
             let last = options.log.bounds(&subject::out(&options.destination, partition)?).await?.last.0;
@@ -77,6 +79,9 @@ impl Recovered {
             if record.outcome.is_some() && record.out.1 > commit.position(record.out.0) {
                 recovered.ended.insert(record.out, entry.position.0);
             }
+            if record.awaited.is_some() {
+                awaited.push(entry.position.0);
+            }
             match (record.outcome, record.park) {
                 (None, _) | (_, None) => {}
                 (Some(Outcome::Quarantined), Some(park)) => drop(told.set_aside.insert(park)),
@@ -86,7 +91,7 @@ impl Recovered {
         })
         .await?;
         let left = recovered.read_park(options, commit, &told, parking).await?;
-        Ok((recovered, left))
+        Ok((recovered, Left { awaited, ..left }))
     }
 
     async fn read_park(
@@ -272,6 +277,7 @@ impl Owner {
                 findings,
                 actor: None,
                 reason: None,
+                awaited: delivery.waits.map(|caller| caller.key),
             };
             self.write_outcome(outcome, None, None);
         }

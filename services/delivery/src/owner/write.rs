@@ -12,7 +12,8 @@ use barid_model::record::{Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEv
 use barid_model::{Digest, Finding, Outcome, Partition, Payload};
 use bytes::Bytes;
 
-use super::answer::cut;
+use super::answer::{answer_of, cut};
+use super::command::Telling;
 use super::land::{InFlight, Landed, land};
 use super::{Owner, OwnerError};
 use crate::window::{Entry, EntryId, Place};
@@ -63,13 +64,13 @@ pub(super) struct Writing {
     outcomes: Vec<OutcomeWrite>,
     /// Marks for what is over, with the outcome they follow.
     marks: Vec<(u64, u64)>,
-    /// Answers for senders that wait for what is set aside ahead of the window.
-    answers: Vec<(Digest, AnswerRecord)>,
+    /// Who gave a command, and how much was done: told when that is durable.
+    told: Vec<Telling>,
 }
 
 impl Writing {
     pub(super) const fn new(park: Writer, outcome: Writer) -> Self {
-        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), marks: Vec::new(), answers: Vec::new() }
+        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), marks: Vec::new(), told: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -84,6 +85,11 @@ impl Writing {
     /// What stood at this position of PARK is over, as OUTCOME says at `outcome`: it is marked with the next write.
     pub(super) fn mark(&mut self, position: u64, outcome: u64) {
         self.marks.push((position, outcome));
+    }
+
+    /// Somebody is told that what was decided last is done, when it is durable.
+    pub(super) fn tell(&mut self, telling: Telling) {
+        self.told.push(telling);
     }
 
     /// The first outcome whose mark is not durable.
@@ -128,15 +134,6 @@ impl Owner {
         self.options.shared.ended(Outcome::Quarantined, entry.record.received, at);
         let ending = Ending { findings: findings.clone(), ..Ending::of(Outcome::Quarantined) };
         let outcome = self.outcome_of(&entry, ending);
-        if let Some(caller) = &entry.record.waits {
-            let answer = AnswerRecord {
-                outcome: Outcome::Quarantined,
-                at,
-                answer: Answer::default(),
-                findings: findings.clone(),
-            };
-            self.writing.answers.push((caller.key, answer));
-        }
         let record = self.park_of(&entry, Parked::Quarantined, findings, None);
         let event = ParkEvent::Parked(Box::new(record));
         self.writing.parks.push(ParkWrite { event, entry: None, outcome: Some(outcome), over: None });
@@ -206,7 +203,7 @@ impl Owner {
     }
 
     fn outcome_of(&self, entry: &Entry, ending: Ending) -> OutcomeRecord {
-        let awaited = entry.record.waits.is_some();
+        let awaited = entry.record.waits.as_ref().map(|caller| caller.key);
         OutcomeRecord {
             id: entry.record.id,
             uid: entry.record.uid,
@@ -223,10 +220,11 @@ impl Owner {
             at: self.options.clock.now(),
             attempts: entry.attempts,
             possible_duplicate: entry.possible_duplicate,
-            answer: ending.answer.map(|answer| if awaited { answer } else { cut(answer) }),
+            answer: ending.answer.map(|answer| if awaited.is_some() { answer } else { cut(answer) }),
             findings: ending.findings,
             actor: None,
             reason: None,
+            awaited,
         }
     }
 
@@ -251,8 +249,8 @@ impl Owner {
         let unmarked = self.writing.unmarked().unwrap_or(first_outcome);
         let mut landed = Vec::new();
         let park = self.append_park(&mut landed).await?;
-        let (outcome, mut answers) = self.append_outcomes(&mut landed).await?;
-        answers.append(&mut self.writing.answers);
+        let (outcome, answers) = self.append_outcomes(&mut landed).await?;
+        landed.extend(self.writing.told.drain(..).map(Landed::Told));
         let id = self.in_flight.begin(InFlight { outcome: unmarked.min(first_outcome), park: first_park });
         self.landed.push(land(Arc::clone(&self.options.log), id, [park, outcome], answers, landed));
         Ok(())
@@ -309,23 +307,12 @@ impl Owner {
         let ticket = self.writing.outcome.append(records).await?;
         let mut answers = Vec::new();
         for (write, position) in outcomes.into_iter().zip(ticket.first().0..) {
+            answers.extend(answer_of(&write.record));
             if let (Some(id), Some(outcome)) = (write.entry, write.record.outcome) {
-                answers.extend(self.answer_for(id, &write.record));
                 landed.push(Landed::Ended(id, outcome, position));
             }
             landed.extend(write.over.map(|over| Landed::Over { over, outcome: position }));
         }
         Ok((Some(ticket), answers))
-    }
-
-    fn answer_for(&self, id: EntryId, record: &OutcomeRecord) -> Option<(Digest, AnswerRecord)> {
-        let key = self.window.get(id)?.record.waits.as_ref()?.key;
-        let answer = AnswerRecord {
-            outcome: record.outcome?,
-            at: record.at,
-            answer: record.answer.clone().unwrap_or_default(),
-            findings: record.findings.clone(),
-        };
-        Some((key, answer))
     }
 }

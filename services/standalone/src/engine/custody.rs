@@ -90,7 +90,7 @@ impl Accept for Custody {
         Box::pin(async move {
             let waited = tokio::time::timeout(timeout, answer(&log, key, since)).await;
             match waited {
-                Ok(Ok(answer)) => Some(answer),
+                Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "an answer for a waiting sender cannot be read");
                     None
@@ -127,15 +127,16 @@ impl Accept for Custody {
     }
 }
 
-/// The answer under a key, when it is there. A rejection from before `since` was of an earlier sending.
-async fn answer(log: &Arc<dyn Log>, key: Digest, since: Timestamp) -> Result<AnswerForSender, LogError> {
+/// The answer under a key, when it is there; none where the query has expired. What was given back before `since` was of
+/// an earlier sending.
+async fn answer(log: &Arc<dyn Log>, key: Digest, since: Timestamp) -> Result<Option<AnswerForSender>, LogError> {
     let key = subject::answer(key)?;
     let mut watch = log.watch_key(&key);
     loop {
         watch.borrow_and_update();
         if let Some((_, bytes)) = log.get(&key).await? {
             let record = AnswerRecord::decode(bytes).map_err(|error| LogError::Damaged(error.to_string().into()))?;
-            if record.outcome != Outcome::Rejected || record.at >= since {
+            if !matches!(record.outcome, Outcome::Rejected | Outcome::Expired) || record.at >= since {
                 return Ok(for_sender(record));
             }
         }
@@ -145,17 +146,17 @@ async fn answer(log: &Arc<dyn Log>, key: Digest, since: Timestamp) -> Result<Ans
     }
 }
 
-fn for_sender(record: AnswerRecord) -> AnswerForSender {
-    match record.outcome {
+/// What a waiting sender is told; of a query that expired nothing, so that it asks again.
+fn for_sender(record: AnswerRecord) -> Option<AnswerForSender> {
+    Some(match record.outcome {
         Outcome::Delivered | Outcome::Rejected if !record.answer.bytes.is_empty() => {
             let accepted = record.outcome == Outcome::Delivered;
             AnswerForSender::Passed { answer: record.answer.bytes, accepted }
         }
         Outcome::Delivered | Outcome::Filtered | Outcome::Merged => AnswerForSender::Accepted,
-        Outcome::Rejected | Outcome::Expired | Outcome::Quarantined | Outcome::Discarded => {
-            AnswerForSender::Rejected(record.findings)
-        }
-    }
+        Outcome::Rejected | Outcome::Quarantined | Outcome::Discarded => AnswerForSender::Rejected(record.findings),
+        Outcome::Expired => return None,
+    })
 }
 
 fn refusal(error: &LogError) -> AcceptError {

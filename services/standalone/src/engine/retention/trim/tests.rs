@@ -149,6 +149,7 @@ impl World {
             findings: Vec::new(),
             actor: None,
             reason: None,
+            awaited: None,
         };
         self.append(subject::outcome(&destination()).unwrap(), outcome.encode()).await;
     }

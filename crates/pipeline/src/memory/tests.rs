@@ -1,0 +1,59 @@
+use barid_log::Writer;
+use barid_log::memory::MemoryLog;
+use barid_model::record::Answer;
+use barid_model::{Cause, Digest, FacilityRef, Format, Lanes, MessageType, Name, Payload, Timestamp, Waits};
+use bytes::Bytes;
+
+use super::*;
+
+const WINDOW: Option<Duration> = Some(Duration::from_secs(3_600));
+
+/// A query whose sender waits, as it is sent at first and again.
+fn query(sending: u8) -> InRecord {
+    let raw = Payload::new(Bytes::from_static(b"QBP"));
+    let envelope = Envelope {
+        uid: MessageUid::from_bytes([sending; 16]),
+        listener: Name::local("in"),
+        facility: FacilityRef { name: "default/chn".into(), speaks_for: None, verified: true },
+        channel: Some(Name::local("queries")),
+        revision: barid_model::Revision::default(),
+        lanes: Lanes::None,
+        received: Timestamp::from_millis(i64::from(sending) * 1_000),
+        digest: raw.digest(),
+        format: Format::Hl7v2,
+        control_id: Bytes::from_static(b"Q1"),
+        message_type: MessageType::default(),
+        cause: Cause::Received,
+        parents: vec![],
+        origin: String::new(),
+        traceparent: None,
+        findings: vec![],
+        keys: vec![],
+        waits: Some(Waits { route: None, timeout: Duration::from_secs(30), query: true }),
+        reason: None,
+        hops: 0,
+    };
+    InRecord { envelope, source: None, raw }
+}
+
+#[tokio::test]
+async fn a_resend_is_a_new_message_where_the_first_was_rejected_or_expired() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let intake = subject::intake(Partition(0), Intake::Received).unwrap();
+    let (mut writer, _) = Writer::open(Arc::clone(&log), intake).await.unwrap();
+    let (first, again) = (query(1), query(2));
+    writer.append(vec![first.encode(), again.encode()]).await.unwrap().await.unwrap();
+    let mut judge = Judge::open(Arc::clone(&log), Partition(0), 0, 0).await.unwrap();
+    judge.remember(&first.envelope, 1);
+    let duplicate = Judgement::Duplicate(first.envelope.uid);
+    assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), duplicate, "it has not ended");
+    let key = subject::answer(answer_key("default/chn", b"Q1", Digest::of(b"QBP"))).unwrap();
+    let mut revision = Revision::NONE;
+    for outcome in Outcome::ALL {
+        let answer = AnswerRecord { outcome, at: Timestamp::default(), answer: Answer::default(), findings: vec![] };
+        revision = log.put(&key, revision, answer.encode()).await.unwrap();
+        let given_back = matches!(outcome, Outcome::Rejected | Outcome::Expired);
+        let expected = if given_back { Judgement::Fresh } else { duplicate };
+        assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), expected, "{outcome:?}");
+    }
+}

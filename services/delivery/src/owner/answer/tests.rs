@@ -1,0 +1,93 @@
+use barid_log::Writer;
+use barid_log::memory::MemoryLog;
+use barid_model::record::Record;
+use barid_model::{ManualClock, Name, Outcome, Partition, Partitions, Timestamp};
+use tokio::sync::watch;
+
+use super::*;
+use crate::owner::Plan;
+use crate::owner::overflow::Bound;
+use crate::testing::orderless;
+
+fn outcome(outcome: Option<Outcome>, at: i64, awaited: Option<Digest>) -> OutcomeRecord {
+    let delivery = orderless();
+    OutcomeRecord {
+        id: delivery.id,
+        uid: delivery.uid,
+        route: delivery.route,
+        part: 0,
+        run: 0,
+        destination: delivery.destination,
+        out: (Partition(0), 1),
+        park: None,
+        outcome,
+        at: Timestamp::from_millis(at),
+        attempts: 1,
+        possible_duplicate: false,
+        answer: Some(Answer { code: "AA".into(), bytes: Payload::default() }),
+        findings: Vec::new(),
+        actor: None,
+        reason: None,
+        awaited,
+    }
+}
+
+fn options(log: &Arc<dyn Log>) -> Options {
+    struct Nowhere;
+    impl crate::connect::Connector for Nowhere {
+        fn open(&self) -> Box<dyn crate::connect::Connection> {
+            unreachable!("nothing is sent")
+        }
+        fn status(&self) -> crate::connect::Status {
+            crate::connect::Status::default()
+        }
+        fn probe(&self) -> futures_util::future::BoxFuture<'_, Vec<crate::connect::Met>> {
+            Box::pin(async { Vec::new() })
+        }
+    }
+    let plan = Plan {
+        connector: Arc::new(Nowhere),
+        connections: 1,
+        retry_initial: std::time::Duration::from_secs(1),
+        retry_max: std::time::Duration::from_secs(1),
+        repeat_bound: 1,
+        paused: true,
+        overflow: None::<Bound>,
+        judge: Box::new(|_, _, _, _| crate::connect::Verdict::Delivered),
+    };
+    Options {
+        log: Arc::clone(log),
+        destination: Name::local("destination"),
+        partitions: Partitions::new(1),
+        plan: watch::channel(Arc::new(plan)).1,
+        paused: watch::channel(Arc::default()).1,
+        clock: Arc::new(ManualClock::at(Timestamp::default())),
+        shared: Arc::default(),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_a_crash_kept_from_being_written_is_written_at_the_next_start() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let [lost, later, nobody] = [b"lost".as_slice(), b"later", b"nobody"].map(Digest::of);
+    let records = [
+        outcome(Some(Outcome::Rejected), 5, Some(lost)),
+        outcome(Some(Outcome::Delivered), 6, None),
+        outcome(Some(Outcome::Rejected), 7, Some(later)),
+        outcome(None, 8, Some(nobody)),
+    ];
+    let (mut writer, _) =
+        Writer::open(Arc::clone(&log), subject::outcome(&Name::local("destination")).unwrap()).await.unwrap();
+    writer.append(records.iter().map(Record::encode).collect()).await.unwrap().await.unwrap();
+    // The sender sent again since, and its message was taken.
+    let (_, taken) = answer_of(&outcome(Some(Outcome::Delivered), 9, Some(later))).unwrap();
+    put_answer(&log, later, &taken).await.unwrap();
+    super::super::Owner::open(options(&log)).await.unwrap();
+    let there = async |key: Digest| {
+        let value = log.get(&subject::answer(key).unwrap()).await.unwrap();
+        value.map(|(_, bytes)| AnswerRecord::decode(bytes).unwrap().outcome)
+    };
+    assert_eq!(there(lost).await, Some(Outcome::Rejected));
+    assert_eq!(there(later).await, Some(Outcome::Delivered), "the older answer does not take the younger one's place");
+    assert_eq!(there(nobody).await, None, "it has not ended");
+}
