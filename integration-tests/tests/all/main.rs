@@ -9,6 +9,7 @@
 )]
 
 mod process_clients;
+mod process_full;
 mod process_kill;
 mod process_limits;
 mod process_private;

@@ -118,14 +118,21 @@ impl Configuration {
     /// As the log.
     pub(super) async fn follow(self: Arc<Self>, mut watcher: Watcher) -> Result<(), LogError> {
         let mut pauses = self.pauses.changed();
+        // Documents that could not be stored: they are tried again until they are, or there are newer ones.
+        let mut waiting = None;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     let (looked, sources) = look(watcher).await;
                     watcher = looked;
-                    if let Some(sources) = sources {
-                        let before = self.channels.snapshot();
-                        self.take(&sources, Some(&before), true).await?;
+                    let Some(sources) = sources.or(waiting.take()) else { continue };
+                    let before = self.channels.snapshot();
+                    match self.take(&sources, Some(&before), true).await {
+                        Err(error) if error.is_retryable() => {
+                            tracing::warn!(%error, "changed documents wait until their revisions can be stored");
+                            waiting = Some(sources);
+                        }
+                        taken => taken?,
                     }
                 }
                 Ok(()) = pauses.changed() => self.spread(&self.channels.snapshot()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use barid_ledger::{Change, Entry as Told, Ledger, LedgerError};
 use barid_log::{Log, LogError, Position, ReadLimit, Subject};
+use barid_model::ErrorClass;
 use barid_model::record::{
     CommandRecord, InRecord, OutcomeRecord, ParkEvent, Record as _, RecordError, RefusedRecord, RoutedRecord,
 };
@@ -27,6 +28,41 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
 /// The subjects the ledger is a view of; OUT is not: ROUTED tells its places.
 pub(super) const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
+
+/// How long is waited after the ledger could not be written: someone has to make space, or another process lets go of it.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Keeps feeding until `stop`, through a full disk as well: the ledger goes on where it stands.
+///
+/// # Errors
+/// [`FeedError`] where trying again cannot help.
+pub(super) async fn keep(
+    log: Arc<dyn Log>,
+    ledger: Arc<dyn Ledger>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), FeedError> {
+    let mut told = String::new();
+    loop {
+        let fed = async { Feed::new(Arc::clone(&log), Arc::clone(&ledger))?.run(stop.clone()).await };
+        let error = match fed.await {
+            Err(FeedError::Ledger(error)) if error.class() == ErrorClass::Retryable => error,
+            ended => return ended,
+        };
+        if *stop.borrow() {
+            // The next start goes on.
+            return Ok(());
+        }
+        let text = error.to_string();
+        if text != told {
+            tracing::error!(%error, "the history waits; messages flow without it");
+            told = text;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN_AFTER) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
 
 /// Feeding ended.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ use super::channels::Channels;
 use super::configuration::Configuration;
 use super::custody::Custody;
 use super::destinations::Destinations;
-use super::feed::Feed;
+use super::feed;
 use super::metrics::Metrics;
 use super::pauses::Pauses;
 use super::refusals::Refusals;
@@ -149,9 +149,10 @@ impl Parts {
         let stopped = self.stop.subscribe();
         let routers = Routers::start(process, &self.storage, &self.channels, &self.clock, &stopped);
         self.metrics.routers(routers.handles);
-        let feed = Feed::new(Arc::clone(&self.storage.log), Arc::clone(&self.storage.ledger))
-            .map_err(|error| Failure::new(Exit::Storage, error.to_string()))?;
-        process.tasks.spawn(Kind::Service, "ledger", feed.run(stopped));
+        let (log, ledger) = (Arc::clone(&self.storage.log), Arc::clone(&self.storage.ledger));
+        process.tasks.spawn(Kind::Service, "ledger", feed::keep(log, ledger, stopped));
+        let space = storage::tell_space(Arc::clone(&self.storage.log), process.readiness.part("disk"));
+        process.tasks.spawn(Kind::Background, "disk space", space);
         self.configuration.listen().await;
         let follow = Arc::clone(&self.configuration).follow(watcher);
         process.tasks.spawn(Kind::Background, "configuration", follow);

@@ -3,11 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use barid_ledger::{Bound, Ledger, SqliteLedger};
+use barid_ledger::{Bound, Ledger, LedgerError, SqliteLedger};
 use barid_log::disk::{DiskLog, Observer, OpenError, Options};
-use barid_log::{Log, SpaceLevel};
+use barid_log::{Log, LogError, SpaceLevel};
 use barid_model::{LaneHasher, Partitions};
+use barid_runtime::admin::Part;
 use barid_runtime::{Exit, Failure};
+
+/// Keeps room for the ledger's next start.
+const LEDGER_RESERVE: &str = "ledger.reserve";
+/// Its bytes: the index of a write-ahead log of its usual size, and some.
+const LEDGER_RESERVE_BYTES: u64 = 1 << 20;
 
 /// The log and what follows from it.
 #[derive(Clone)]
@@ -46,13 +52,53 @@ pub(super) fn open(data: &Path, observer: Observer) -> Result<Storage, Failure> 
         tracing::error!(%subject, from = %lost.from, to = %lost.to, "records are lost by damage");
     }
     let identity = log.identity().clone();
-    let ledger = SqliteLedger::open(&data.join("ledger.sqlite")).map_err(|error| failed(error.to_string()))?;
+    let ledger = open_ledger(data).map_err(|error| failed(error.to_string()))?;
     match ledger.bind(identity.incarnation).map_err(|error| failed(error.to_string()))? {
         Bound::Same | Bound::New => {}
         Bound::Reset => tracing::warn!("the ledger belonged to another log: it is rebuilt from this one"),
     }
     let hasher = LaneHasher::new(identity.lane_key);
     Ok(Storage { log: Arc::new(log), ledger: Arc::new(ledger), hasher, partitions })
+}
+
+/// Opens the ledger. On a full volume it would lack room for the files of its write-ahead log, so some is kept for that
+/// moment.
+fn open_ledger(data: &Path) -> Result<SqliteLedger, LedgerError> {
+    let reserve = data.join(LEDGER_RESERVE);
+    // Where there is none, there was no room for it either.
+    drop(std::fs::remove_file(&reserve));
+    let ledger = SqliteLedger::open(&data.join("ledger.sqlite"))?;
+    let kept = std::fs::File::create(&reserve).and_then(|file| {
+        Ok(rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, LEDGER_RESERVE_BYTES)?)
+    });
+    if let Err(error) = kept {
+        tracing::debug!(%error, "no room is kept for the ledger of the next start");
+        drop(std::fs::remove_file(&reserve));
+    }
+    Ok(ledger)
+}
+
+/// Says in the readiness whether new messages are taken, as far as that depends on the disk.
+pub(super) async fn tell_space(log: Arc<dyn Log>, part: Part) -> Result<(), LogError> {
+    let mut space = log.space();
+    loop {
+        match why_not(*space.borrow_and_update()) {
+            None => part.ready(),
+            Some(why) => part.not_ready(why),
+        }
+        if space.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+const fn why_not(level: SpaceLevel) -> Option<&'static str> {
+    match level {
+        SpaceLevel::Free => None,
+        SpaceLevel::NoIntake => Some("too little free space: new messages are refused until there is more"),
+        SpaceLevel::NoRouting => Some("hardly any free space: new messages are refused and routing waits"),
+        SpaceLevel::Exhausted => Some("no free space: nothing can be stored"),
+    }
 }
 
 fn explain(error: &OpenError) -> String {
@@ -72,3 +118,6 @@ pub(super) const fn level_word(level: SpaceLevel) -> &'static str {
         SpaceLevel::Exhausted => "exhausted",
     }
 }
+
+#[cfg(test)]
+mod tests;
