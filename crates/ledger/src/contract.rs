@@ -40,6 +40,7 @@ macro_rules! ledger_contract {
             apply: refused_messages_are_kept_apart_newest_first,
             apply: commands_are_kept_with_who_and_why,
             search: messages_are_found_by_what_people_know_of_them,
+            search: what_a_destination_may_have_twice_is_found,
             search: a_type_is_found_by_its_code_event_or_structure,
             search: a_time_range_has_its_beginning_and_not_its_end,
             search: pages_give_every_message_once_newest_first,

@@ -88,6 +88,8 @@ pub struct MessageFilter {
     pub revision: Option<Revision>,
     /// HL7 table 0357 code of a finding of it or of one of its deliveries.
     pub finding: Option<u16>,
+    /// Only those that a destination may have twice.
+    pub possible_duplicate: bool,
 }
 
 /// A search key's name and value.

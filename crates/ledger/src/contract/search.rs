@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barid_model::record::Parked;
+use barid_model::record::{OutcomeRecord, Parked};
 use barid_model::{Cause, Name, Outcome, Revision};
 
 use super::ask::{find, uids};
@@ -61,6 +61,21 @@ pub fn messages_are_found_by_what_people_know_of_them(ledger: &dyn Ledger) {
     }
     let by_id = filter(|f| f.control_id = Some("C2".into()));
     assert_eq!(uids(ledger, &by_id), [world.uids()[1]]);
+}
+
+pub fn what_a_destination_may_have_twice_is_found(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    for _ in 0..3 {
+        world.deliver();
+    }
+    let twice = world.accept();
+    world.route(twice, &["archive", "registry"]);
+    for route in ["archive", "registry"] {
+        let record = world.outcome(Piece::new(twice, route), Some(Outcome::Delivered));
+        world.write_outcome(OutcomeRecord { possible_duplicate: route == "registry", ..record });
+    }
+    world.apply(ledger);
+    assert_eq!(uids(ledger, &filter(|f| f.possible_duplicate = true)), [twice]);
 }
 
 pub fn a_type_is_found_by_its_code_event_or_structure(ledger: &dyn Ledger) {

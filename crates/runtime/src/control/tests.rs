@@ -51,6 +51,7 @@ fn row(n: u8) -> MessageRow {
             route: "registry".into(),
             destination: None,
             state: state::DELIVERED.into(),
+            possible_duplicate: false,
         }],
     }
 }

@@ -45,6 +45,9 @@ pub(super) struct MessageFilter {
     /// That exist for this reason
     #[arg(long, value_name = "CAUSE", value_parser = ["received", "chained", "replayed", "edited"])]
     cause: Option<String>,
+    /// That a destination may have twice: sent again without knowing whether it had them
+    #[arg(long)]
+    possible_duplicates: bool,
 }
 
 impl MessageFilter {
@@ -63,6 +66,7 @@ impl MessageFilter {
             keys: self.keys.iter().map(|key| pair(key)).collect::<Result<_, _>>()?,
             state: self.state,
             cause: self.cause,
+            possible_duplicate: self.possible_duplicates,
             limit: None,
             cursor: None,
         })

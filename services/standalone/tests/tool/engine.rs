@@ -105,6 +105,7 @@ fn row(n: u32) -> MessageRow {
             route: "registry".into(),
             destination: Some(Name::local("client-registry")),
             state: state::HELD.into(),
+            possible_duplicate: true,
         }],
     }
 }

@@ -56,6 +56,9 @@ impl Question {
         if let Some(code) = filter.finding {
             question.finding(code);
         }
+        if filter.possible_duplicate {
+            question.and("EXISTS(SELECT 1 FROM delivery d WHERE d.uid = m.uid AND d.possible_duplicate)", []);
+        }
         for wanted in &filter.keys {
             let pair = serde_json::to_string(&(&wanted.name, &wanted.value))
                 .map_err(|error| Fault::invalid(format!("the search key has no text: {error}")))?;

@@ -73,6 +73,9 @@ pub struct DeliverySummary {
     pub destination: Option<Name>,
     /// A word of [`state`].
     pub state: String,
+    /// Whether the destination may have it twice, of whatever run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub possible_duplicate: bool,
 }
 
 /// One refused message.

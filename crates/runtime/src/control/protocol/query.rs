@@ -48,6 +48,9 @@ pub struct MessageQuery {
     /// Why they exist: `received`, `replayed`, `edited`, `chained`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Only those that a destination may have twice.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub possible_duplicate: bool,
     /// Rows of the page, at most [`PAGE_ROWS_MAX`]; [`PAGE_ROWS_DEFAULT`] where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

@@ -40,15 +40,17 @@ pub(super) fn message(view: &MessageView) -> Option<MessageRow> {
         cause: accepted.cause.clone(),
         bytes: accepted.bytes,
         state: state(view.state).to_owned(),
-        deliveries: last.map(summary).collect(),
+        deliveries: last.map(|delivery| summary(view, delivery)).collect(),
     })
 }
 
-fn summary(delivery: &DeliveryView) -> DeliverySummary {
+fn summary(message: &MessageView, delivery: &DeliveryView) -> DeliverySummary {
+    let mut runs = message.deliveries.iter().filter(|run| run.route == delivery.route && run.part == delivery.part);
     DeliverySummary {
         route: delivery.route.clone(),
         destination: delivery.destination.clone(),
         state: state(delivery.state).to_owned(),
+        possible_duplicate: runs.any(|run| run.possible_duplicate),
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn filter(history: &History, query: &MessageQuery) -> CommandResult<M
         state: state.transpose()?,
         destination: query.destination.clone(),
         cause: query.cause.clone(),
+        possible_duplicate: query.possible_duplicate,
         ..MessageFilter::default()
     })
 }
