@@ -8,10 +8,12 @@
     reason = "a test may fail where it stands"
 )]
 
+mod process_answers;
 mod process_clients;
 mod process_full;
 mod process_kill;
 mod process_limits;
+mod process_people;
 mod process_private;
 mod process_receivers;
 mod process_relay;

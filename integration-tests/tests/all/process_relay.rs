@@ -2,6 +2,7 @@
 //!
 //! The engine is the real program. Times are minutes, since a loaded machine is slow and only a broken engine is late.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use barid_testkit::process::{Balance, Home, Running, free_port};
 use barid_testkit::receiver::Receiver;
 use barid_testkit::sender::{Done, Load, Target};
 use parking_lot::Mutex;
+use serde_json::Value;
 
 /// How long anything may take before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
@@ -71,13 +73,21 @@ impl Ended {
 
     /// The history of what was sent and what came. Control ids begin with the facility, which is the lane.
     pub(crate) fn history(&self, receiver: &Receiver) -> History {
+        self.history_at(&[(OUT, receiver)])
+    }
+
+    /// The same for several destinations, each of which every message was meant for.
+    pub(crate) fn history_at(&self, receivers: &[(&str, &Receiver)]) -> History {
         let mut history = History::default();
+        let names: Vec<&str> = receivers.iter().map(|(name, _)| *name).collect();
         for done in self.0.lock().iter() {
             let facility = facility(&String::from_utf8_lossy(&done.control_id));
-            history.sent(done, &facility, vec![facility.clone()], &[OUT]);
+            history.sent(done, &facility, vec![facility.clone()], &names);
         }
-        for received in receiver.received() {
-            history.arrived(OUT, &received);
+        for (name, receiver) in receivers {
+            for received in receiver.received() {
+                history.arrived(name, &received);
+            }
         }
         history
     }
@@ -86,6 +96,37 @@ impl Ended {
 /// The facility a made control id begins with.
 fn facility(control_id: &str) -> String {
     control_id.rsplit_once('-').map_or(control_id, |(facility, _)| facility).to_owned()
+}
+
+/// The deliveries that the ledger marks: their destination may have them twice.
+pub(crate) async fn marked(home: &Home) -> BTreeSet<(String, Key)> {
+    let mut marked = BTreeSet::new();
+    for message in rows(home, &["messages", "--possible-duplicates"]).await {
+        let control_id = message["controlId"].as_str().unwrap();
+        let key = Key::new(facility(control_id), control_id);
+        for delivery in message["deliveries"].as_array().unwrap() {
+            if delivery["possibleDuplicate"] == true {
+                let destination = delivery["destination"].as_str().unwrap();
+                marked.insert((destination.rsplit('/').next().unwrap().to_owned(), key.clone()));
+            }
+        }
+    }
+    marked
+}
+
+/// The rows that a list of the tool prints.
+pub(crate) async fn rows(home: &Home, arguments: &[&str]) -> Vec<Value> {
+    let told = tool(home, &[arguments, &["--json", "--limit", "100000"]].concat()).await;
+    told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What a command of the tool prints; it has to end well.
+pub(crate) async fn tool(home: &Home, arguments: &[&str]) -> String {
+    let output = home.tool(arguments).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (told, wrong) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "barid {}: {}\n{told}{wrong}", arguments.join(" "), output.status);
+    told
 }
 
 /// Waits until so many different messages arrived.

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use barid_hl7::Header;
-use barid_hl7::ack::AckCode;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -16,9 +15,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Shared;
+use super::answer::Replier;
 use super::faults::Act;
 use super::record::Marks;
-use super::{Shared, answer};
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -55,12 +55,11 @@ async fn one(request: Request<Incoming>, connection: u64, shared: &Shared) -> io
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
-    answered(&header, faults.act(order, header.control_id())).await
+    answered(&Replier { header: &header, payload: &payload, order }, faults.act(order, header.control_id())).await
 }
 
-async fn answered(header: &Header, act: Option<&Act>) -> io::Result<Response<Body>> {
-    let ack = |code, error| answer::acknowledgement(header, code, error);
-    let accepted = || response(StatusCode::OK, ack(AckCode::AA, None));
+async fn answered(replier: &Replier<'_>, act: Option<&Act>) -> io::Result<Response<Body>> {
+    let accepted = || response(StatusCode::OK, replier.accepted());
     Ok(match act {
         None | Some(Act::Twice | Act::Commit) => accepted(),
         Some(Act::Delay(time)) => {
@@ -69,9 +68,11 @@ async fn answered(header: &Header, act: Option<&Act>) -> io::Result<Response<Bod
         }
         Some(Act::Silent) => std::future::pending().await,
         Some(Act::Close) => return Err(io::ErrorKind::ConnectionAborted.into()),
-        Some(Act::WrongId) => response(StatusCode::OK, answer::of_another(header)),
+        Some(Act::WrongId) => response(StatusCode::OK, replier.of_another()),
         Some(Act::Garbage) => response(StatusCode::OK, Bytes::from_static(b"\x00garbage, no acknowledgement")),
-        Some(Act::Reject(code, error)) => response(StatusCode::BAD_REQUEST, ack(*code, Some(*error))),
+        Some(Act::Reject(code, error)) => {
+            response(StatusCode::BAD_REQUEST, replier.acknowledgement(*code, Some(*error)))
+        }
         Some(Act::Status(status, after)) => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut response = response(status, Bytes::new());
@@ -81,7 +82,7 @@ async fn answered(header: &Header, act: Option<&Act>) -> io::Result<Response<Bod
             response
         }
         Some(Act::Half) => {
-            let whole = ack(AckCode::AA, None);
+            let whole = replier.accepted();
             let half = whole.slice(..whole.len() / 2);
             let parts = [Ok(Frame::data(half)), Err(io::ErrorKind::ConnectionAborted.into())];
             Response::new(BoxBody::new(StreamBody::new(futures_util::stream::iter(parts))))

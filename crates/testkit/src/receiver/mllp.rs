@@ -9,9 +9,10 @@ use barid_mllp::{Control, Decoder, Event, encode};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use super::answer::Replier;
 use super::faults::Act;
 use super::record::Marks;
-use super::{Protocol, Shared, answer};
+use super::{Protocol, Shared};
 
 /// Bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
@@ -75,22 +76,23 @@ where
             return Ok(Next::Continue);
         }
     }
-    let ack = |code, error| frame(&answer::acknowledgement(&header, code, error));
+    let replier = Replier { header: &header, payload, order };
+    let accepted = || frame(&replier.accepted());
     let bytes = match act {
-        None | Some(Act::Status(..)) => ack(AckCode::AA, None)?,
+        None | Some(Act::Status(..)) => accepted()?,
         Some(Act::Silent) => return Ok(Next::Continue),
         Some(Act::Close) => return Ok(Next::Close),
         Some(Act::Delay(time)) => {
             tokio::time::sleep(*time).await;
-            ack(AckCode::AA, None)?
+            accepted()?
         }
-        Some(Act::Twice) => [ack(AckCode::AA, None)?, ack(AckCode::AA, None)?].concat(),
-        Some(Act::WrongId) => frame(&answer::of_another(&header))?,
+        Some(Act::Twice) => [accepted()?, accepted()?].concat(),
+        Some(Act::WrongId) => frame(&replier.of_another())?,
         Some(Act::Garbage) => b"garbage, not MLLP".to_vec(),
-        Some(Act::Reject(code, error)) => ack(*code, Some(*error))?,
-        Some(Act::Commit) => [ack(AckCode::CA, None)?, ack(AckCode::AA, None)?].concat(),
+        Some(Act::Reject(code, error)) => frame(&replier.acknowledgement(*code, Some(*error)))?,
+        Some(Act::Commit) => [frame(&replier.acknowledgement(AckCode::CA, None))?, accepted()?].concat(),
         Some(Act::Half) => {
-            let whole = ack(AckCode::AA, None)?;
+            let whole = accepted()?;
             let half = whole.get(..whole.len() / 2).unwrap_or_default();
             stream.write_all(half).await?;
             return Ok(Next::Close);

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use barid_hl7::ack::AckCode;
 
+use super::answer::Replier;
 use super::*;
 
 #[test]
@@ -35,4 +36,18 @@ fn every_and_first_count_by_arrival() {
     assert_eq!(picked(Which::First(2)), [0, 1]);
     assert_eq!(picked(Which::Prefix(b"CHN".to_vec())).len(), 7);
     assert_eq!(picked(Which::ControlId(b"CHN".to_vec())).len(), 0);
+}
+
+#[test]
+fn a_query_is_answered_with_a_response_and_each_answer_names_the_arrival_it_is_for() {
+    let answer = |text: &'static str, order| {
+        let payload = bytes::Bytes::from_static(text.as_bytes());
+        let replier = Replier { header: &barid_hl7::Header::read(&payload), payload: &payload, order };
+        String::from_utf8(replier.accepted().to_vec()).unwrap()
+    };
+    let query =
+        answer("MSH|^~\\&|A|B|C|D|20261122||QBP^Q22^QBP_Q21|Q1|P|2.5\rQPD|Q22^Find^HL7|T7|@PID.3.1^7\rRCP|I\r", 4);
+    assert!(query.contains("|RSP^K22^RSP_K22|R4|P|2.5\rMSA|AA|Q1\rQAK|T7|NF\rQPD|Q22^Find^HL7|T7|"), "{query}");
+    let other = answer("MSH|^~\\&|A|B|C|D|20261122||ADT^A01^ADT_A01|M1|P|2.5\rPID|1\r", 0);
+    assert!(other.contains("|ACK^A01^ACK|R0|P|2.5\rMSA|AA|M1\r") && !other.contains("QAK"), "{other}");
 }
