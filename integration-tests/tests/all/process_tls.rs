@@ -108,7 +108,9 @@ impl Client {
         self.send(message).await.unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"\x1c\r") {
-            let read = tokio::time::timeout(PATIENCE, self.output.read_buf(&mut answer)).await.expect("no answer");
+            let read = tokio::time::timeout(PATIENCE, self.output.read_buf(&mut answer))
+                .await
+                .unwrap_or_else(|_| panic!("no answer"));
             if read.unwrap() == 0 {
                 panic!("closed before an answer: {}", self.last_words().await);
             }
@@ -122,13 +124,13 @@ impl Client {
     }
 
     /// That it gets no answer but an end; gives what it says of it.
-    async fn is_refused(mut self, message: &str) -> String {
+    async fn meets_refusal(mut self, message: &str) -> String {
         // It may have ended before it takes anything.
         drop(self.send(message).await);
         let mut answer = Vec::new();
         tokio::time::timeout(PATIENCE, self.output.read_to_end(&mut answer))
             .await
-            .expect("neither answer nor end")
+            .unwrap_or_else(|_| panic!("neither answer nor end"))
             .unwrap();
         assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
         self.last_words().await
@@ -172,7 +174,7 @@ async fn m20_openssl_s_client_that_verifies_the_engines_certificate_gets_its_ack
     let told = client.ask(&message("CHN", "SSL-2")).await;
     assert!(told.contains("MSA|AA|SSL-2"), "{told}");
     let stranger = Authority::new(&relay, "stranger");
-    let told = Client::connect(&relay, &stranger, None).is_refused(&message("CHN", "SSL-3")).await;
+    let told = Client::connect(&relay, &stranger, None).meets_refusal(&message("CHN", "SSL-3")).await;
     assert!(told.contains("verify"), "the client believes a certificate it must not: {told}");
     arrived(&receiver, running, &["SSL-1", "SSL-2"]).await;
 }
@@ -189,7 +191,7 @@ async fn m20_where_certificates_of_senders_are_optional_both_kinds_get_in_but_no
     let told = Client::connect(&relay, &authority, Some(&known)).ask(&message("CHN", "SSL-2")).await;
     assert!(told.contains("MSA|AA|SSL-2"), "{told}");
     let unknown = Authority::new(&relay, "stranger").sign("chn.example.mr");
-    let told = Client::connect(&relay, &authority, Some(&unknown)).is_refused(&message("CHN", "SSL-3")).await;
+    let told = Client::connect(&relay, &authority, Some(&unknown)).meets_refusal(&message("CHN", "SSL-3")).await;
     assert!(told.contains("alert"), "{told}");
     arrived(&receiver, running, &["SSL-1", "SSL-2"]).await;
 }
@@ -200,7 +202,7 @@ async fn m20_where_certificates_of_senders_are_required_nobody_gets_in_without()
     let listener = "  unknownFacility: accept\n  tls: {certificate: {secret: ingress}, clientAuth: required}\n";
     let (relay, authority) = secured(&receiver, listener, "").await;
     let running = relay.start().await;
-    let told = Client::connect(&relay, &authority, None).is_refused(&message("CHN", "SSL-1")).await;
+    let told = Client::connect(&relay, &authority, None).meets_refusal(&message("CHN", "SSL-1")).await;
     assert!(told.contains("certificate required"), "{told}");
     let known = authority.sign("chn.example.mr");
     let told = Client::connect(&relay, &authority, Some(&known)).ask(&message("CHN", "SSL-2")).await;
@@ -209,7 +211,7 @@ async fn m20_where_certificates_of_senders_are_required_nobody_gets_in_without()
 }
 
 #[tokio::test]
-async fn m20_a_certificate_that_speaks_for_another_facility_is_refused_and_that_is_recorded() {
+async fn m20_a_certificate_that_speaks_for_another_facility_meets_refusal_and_that_is_recorded() {
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let listener = "  identify: certificate\n  tls: {certificate: {secret: ingress}, clientAuth: required}\n";
     let facility = |name: &str, code: &str| {

@@ -41,7 +41,7 @@ impl Volume {
                 return Self { path: data, kind: Kind::Mounted(rights) };
             }
         }
-        let apart = apart(&data, bytes).expect(NEEDED);
+        let apart = apart(&data, bytes).unwrap_or_else(|| panic!("{NEEDED}"));
         let program = data.with_file_name("barid");
         let script = format!(
             "#!/bin/sh\nexec nsenter --preserve-credentials -U -m -t {} -- {} \"$@\"\n",
