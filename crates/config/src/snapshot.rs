@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub parse: Arc<ParseTable>,
     /// What users expect of their channels.
     pub tests: BTreeMap<Name, Arc<ChannelTest>>,
+    /// Channels without any good version, as they are written: what they claim is nobody else's.
+    pub(crate) claims: BTreeMap<Name, KeptDocument>,
     /// The last good version of each document.
     pub(crate) documents: BTreeMap<DocumentKey, KeptDocument>,
 }
@@ -52,6 +54,7 @@ impl Default for Snapshot {
             destinations: BTreeMap::new(),
             parse: Arc::new(ParseTable::new(Vec::new(), Vec::new(), Vec::new())),
             tests: BTreeMap::new(),
+            claims: BTreeMap::new(),
             documents: BTreeMap::new(),
         }
     }
@@ -73,20 +76,29 @@ pub(crate) struct KeptDocument {
 
 /// A kept document as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+pub(crate) struct Stored {
     file: Arc<str>,
     metadata: Metadata,
     #[serde(flatten)]
     spec: Spec,
 }
 
+impl Stored {
+    pub(crate) fn of(kept: &KeptDocument) -> Self {
+        Self {
+            file: Arc::clone(&kept.file),
+            metadata: kept.document.metadata.clone(),
+            spec: kept.document.spec.clone(),
+        }
+    }
+
+    pub(crate) fn given(self) -> Given {
+        Given { document: Document { metadata: self.metadata, spec: self.spec }, file: self.file }
+    }
+}
+
 fn text<'a>(documents: impl Iterator<Item = &'a KeptDocument>) -> Bytes {
-    let stored = |kept: &KeptDocument| Stored {
-        file: Arc::clone(&kept.file),
-        metadata: kept.document.metadata.clone(),
-        spec: kept.document.spec.clone(),
-    };
-    let all: Vec<Stored> = documents.map(stored).collect();
+    let all: Vec<Stored> = documents.map(Stored::of).collect();
     serde_json::to_vec(&all).map(Bytes::from).unwrap_or_default()
 }
 
@@ -118,11 +130,7 @@ impl Snapshot {
     /// Where the text is none that [`Self::save`] wrote.
     pub fn restore(text: &[u8]) -> Result<Arc<Self>, RestoreError> {
         let all: Vec<Stored> = serde_json::from_slice(text)?;
-        let given = all.into_iter().map(|stored| Given {
-            document: Document { metadata: stored.metadata, spec: stored.spec },
-            file: stored.file,
-        });
-        let Compiled { snapshot, .. } = compile_given(given.collect());
+        let Compiled { snapshot, .. } = compile_given(all.into_iter().map(Stored::given).collect(), None);
         Ok(snapshot)
     }
 

@@ -25,11 +25,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use barid_model::Name;
+use barid_model::{Name, Revision};
 
 use crate::load::Sources;
 use crate::problem::Problem;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Channel, Snapshot};
 
 pub use closure::ClosureError;
 pub(crate) use closure::{rebuild, with_constants};
@@ -60,15 +60,28 @@ impl Compiled {
 #[must_use]
 pub fn compile(sources: &Sources, previous: Option<&Snapshot>) -> Compiled {
     let (shelf, problems) = Shelf::read(sources, previous);
-    assemble(shelf, problems, previous)
+    assemble(shelf, problems, previous, None)
 }
 
-/// Compiles documents that were read before.
-pub(crate) fn compile_given(given: Vec<Given>) -> Compiled {
-    assemble(Shelf::of(given), Vec::new(), None)
+/// Compiles documents that were read before, with channels as somebody else has decided.
+pub(crate) fn compile_given(given: Vec<Given>, decided: Option<Decided>) -> Compiled {
+    assemble(Shelf::of(given), Vec::new(), None, decided)
 }
 
-fn assemble(mut shelf: Shelf, mut problems: Vec<Problem>, previous: Option<&Snapshot>) -> Compiled {
+/// Which revisions run, and which channels do not: decided where the documents were compiled first.
+pub(crate) struct Decided {
+    pub number: u64,
+    pub identity: Revision,
+    pub channels: BTreeMap<Name, Arc<Channel>>,
+    pub invalid: BTreeMap<Name, String>,
+}
+
+fn assemble(
+    mut shelf: Shelf,
+    mut problems: Vec<Problem>,
+    previous: Option<&Snapshot>,
+    decided: Option<Decided>,
+) -> Compiled {
     let empty = Snapshot::default();
     let previous = previous.unwrap_or(&empty);
     let exchange = exchange::compile(&mut shelf, previous, &mut problems);
@@ -86,11 +99,17 @@ fn assemble(mut shelf: Shelf, mut problems: Vec<Problem>, previous: Option<&Snap
     conflicts::identities(&mut shelf, &mut snapshot.facilities, previous, &mut problems);
     channel::compile(&mut shelf, &exchange, &shared, &mut snapshot, previous, &mut problems);
     conflicts::priorities(&mut shelf, &mut snapshot, previous, &mut problems);
+    let identity = decided.map(|Decided { number, identity, channels, invalid }| {
+        (snapshot.number, snapshot.channels, snapshot.invalid) = (number, channels, invalid);
+        identity
+    });
     snapshot.tests = suite::compile(&mut shelf, &snapshot, previous, &mut problems);
-    snapshot.parse = table::build(&shelf, &snapshot);
     problems::unused(&shelf, &snapshot, &mut problems);
     snapshot.documents = shelf.good_documents(previous);
     channel::keep_documents(&mut snapshot, previous);
+    snapshot.claims = shelf.claims(snapshot.invalid.keys());
+    let identity = identity.unwrap_or_else(|| snapshot.pack().id);
+    snapshot.parse = Arc::new(table::build(&shelf, &snapshot).identified(identity));
     problems.sort();
     problems.dedup();
     Compiled { snapshot: Arc::new(snapshot), problems }

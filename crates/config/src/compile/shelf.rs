@@ -190,6 +190,16 @@ impl Shelf {
         self.entries.iter().filter_map(kept).collect()
     }
 
+    /// Channels as they are written, good or not.
+    pub(crate) fn claims<'a>(&self, names: impl Iterator<Item = &'a Name>) -> BTreeMap<Name, KeptDocument> {
+        let claim = |name: &Name| {
+            let entry = self.get("Channel", name)?;
+            let document = Arc::clone(entry.written.as_ref()?);
+            Some((name.clone(), KeptDocument { document, file: Arc::clone(&entry.file) }))
+        };
+        names.filter_map(claim).collect()
+    }
+
     /// Checks every good document of a kind with `each`; one with errors becomes faulty. Gives what was compiled.
     pub(crate) fn check<T>(
         &mut self,

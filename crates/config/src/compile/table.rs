@@ -21,13 +21,13 @@ use crate::document::{
 use crate::settings::{ChannelSettings, FacilitySpec, FromSettings, IdentitySettings, ListenerSpec, ListenerTransport};
 use crate::snapshot::{Channel, Snapshot};
 
-pub(super) fn build(shelf: &Shelf, snapshot: &Snapshot) -> Arc<ParseTable> {
+pub(super) fn build(shelf: &Shelf, snapshot: &Snapshot) -> ParseTable {
     let listeners = snapshot.listeners.values().map(|listener| listener_rules(listener)).collect();
     let facilities = snapshot.facilities.values().map(|facility| facility_rules(facility)).collect();
     let mut channels: Vec<ChannelRules> =
         snapshot.channels.values().filter_map(|channel| channel_rules(snapshot, channel)).collect();
     channels.extend(snapshot.invalid.keys().filter_map(|name| invalid_rules(shelf, snapshot, name)));
-    Arc::new(ParseTable::new(listeners, facilities, channels))
+    ParseTable::new(listeners, facilities, channels)
 }
 
 /// A table in which a channel that only other channels lead to takes everything from one listener.
