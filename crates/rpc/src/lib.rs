@@ -17,11 +17,13 @@ mod proto;
 mod remote;
 mod revisions;
 pub mod serve;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use contract::{ApplyContract, Contract, ParseContract};
 pub use convert::Invalid;
-pub use remote::{Options, Remote, Target};
+pub use remote::{Figures, Options, Remote, Target};
 pub use revisions::{Closures, Make, Missing, Revisions};
 pub use serve::{Services, serve};
 pub use transport::tls::{self, Credentials, Tls, TlsError};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use barid_model::{Envelope, Name, Payload, Revision};
+use barid_model::{Envelope, Payload, Revision};
 use barid_transform::{Applied, ApplyInput, RouteOutput, RouteResult, RouteTarget};
 use bytes::Bytes;
 
@@ -26,7 +26,6 @@ pub(crate) fn apply_item(input: &ApplyInput) -> wire::ApplyItem {
 
 /// An item that was read, but for the program that it names.
 pub(crate) struct ApplyParts {
-    pub(crate) channel: Name,
     pub(crate) revision: Revision,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) raw: Payload,
@@ -36,8 +35,8 @@ pub(crate) struct ApplyParts {
 pub(crate) fn apply_parts(request: wire::ApplyRequest) -> Vec<Strict<ApplyParts>> {
     let parts = |item: wire::ApplyItem| {
         let envelope = envelope(needed(item.envelope, "item.envelope")?)?;
+        needed(envelope.channel.as_ref(), "item.envelope.channel")?;
         Ok(ApplyParts {
-            channel: needed(envelope.channel.clone(), "item.envelope.channel")?,
             revision: envelope.revision,
             envelope: Arc::new(envelope),
             raw: Payload::new(item.raw),

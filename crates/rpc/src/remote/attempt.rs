@@ -1,14 +1,14 @@
 //! Tries of one batch: which replica, how long, and what is done when it does not answer.
 //!
 //! Stages are pure, so a call may always be made again. What must not happen is that one message takes a replica with it,
-//! and then the next: so a batch whose connection broke twice is taken apart, and a message that broke its connection
-//! twice alone counts as crashed, which is what leads to its being set aside.
+//! and then the next; nor that a message is blamed because it was there when another did that. So a batch whose connection
+//! broke is under suspicion: it is tried again when its turn comes, one suspect at a time, and a moment apart from what
+//! other processes do. Breaks it then as well, it is taken apart; a message that breaks its connection alone counts as
+//! crashed, which, said often enough, leads to its being set aside.
 
 use std::time::Duration;
 
 use barid_model::stage::StageError;
-use futures_util::StreamExt;
-use futures_util::stream;
 use http::uri::PathAndQuery;
 use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
@@ -21,10 +21,8 @@ use crate::contract::{Answer, Contract};
 use crate::convert::Invalid;
 use crate::limits;
 
-/// Broken connections after which a batch is taken apart, or a message alone counts as crashed.
-const BROKEN_MAX: u32 = 2;
-/// Messages of a batch that was taken apart that are tried at once.
-const APART_AT_ONCE: usize = 4;
+/// Longest wait of a suspect before its turn: suspects of several processes would meet at each replica that comes back.
+const APART: Duration = Duration::from_millis(200);
 /// Wait before a replica that was too busy, or the only one there is, is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -38,8 +36,18 @@ pub(super) struct Tries {
 
 /// No replica gave an answer.
 struct GivenUp {
-    broken: u32,
+    /// A connection broke under it when it was the only suspect there.
+    broken: bool,
     text: String,
+}
+
+/// How a batch came to be tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Like any other.
+    Usual,
+    /// A connection broke under what it was in.
+    Suspect,
 }
 
 /// One try's failure.
@@ -61,29 +69,38 @@ impl Tries {
         replicas: &Replicas,
         inputs: &[C::Input],
     ) -> Vec<Result<C::Output, StageError>> {
-        match self.answers::<C>(replicas, inputs, None).await {
-            Ok((by, answers)) => {
-                let mut outputs = Vec::with_capacity(inputs.len());
-                for (answer, input) in answers.into_iter().zip(inputs) {
-                    outputs.push(match answer {
-                        Answer::Done(Err(StageError::Crashed)) if replicas.has_other(by) => {
-                            self.alone::<C>(replicas, input, Some(by)).await
-                        }
-                        Answer::Alone => self.alone::<C>(replicas, input, None).await,
-                        Answer::Done(output) => output,
-                    });
+        let (by, answers) = match self.answers::<C>(replicas, inputs, None, Standing::Usual).await {
+            Ok(answered) => answered,
+            Err(given_up) if given_up.broken && inputs.len() > 1 => return self.apart::<C>(replicas, inputs).await,
+            Err(given_up) => return inputs.iter().map(|_| Err(given_up.error())).collect(),
+        };
+        let mut outputs = Vec::with_capacity(inputs.len());
+        for (answer, input) in answers.into_iter().zip(inputs) {
+            outputs.push(match answer {
+                // Maybe it was the replica: another one is asked before the message is blamed.
+                Answer::Done(Err(StageError::Crashed)) if replicas.has_other(by) => {
+                    self.alone::<C>(replicas, input, Some(by), Standing::Usual).await
                 }
-                outputs
-            }
-            Err(GivenUp { broken, .. }) if broken >= BROKEN_MAX && inputs.len() > 1 => {
-                let mut apart = Vec::with_capacity(inputs.len());
-                for input in inputs {
-                    apart.push(self.alone::<C>(replicas, input, None));
-                }
-                stream::iter(apart).buffered(APART_AT_ONCE).collect().await
-            }
-            Err(given_up) => inputs.iter().map(|_| Err(given_up.error(inputs.len()))).collect(),
+                Answer::Alone => self.alone::<C>(replicas, input, None, Standing::Usual).await,
+                Answer::Done(output) => output,
+            });
         }
+        outputs
+    }
+
+    /// One after the other, to find the one that breaks connections.
+    async fn apart<C: Contract>(self, replicas: &Replicas, inputs: &[C::Input]) -> Vec<Result<C::Output, StageError>> {
+        tracing::warn!(service = C::SERVICE, items = inputs.len(), "a batch broke two connections: taken apart");
+        let mut outputs: Vec<Result<C::Output, StageError>> = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let output = match outputs.last() {
+                // Nobody is there: the rest need not find that out one by one.
+                Some(Err(error @ StageError::Unavailable(_))) => Err(error.clone()),
+                _ => self.alone::<C>(replicas, input, None, Standing::Suspect).await,
+            };
+            outputs.push(output);
+        }
+        outputs
     }
 
     async fn alone<C: Contract>(
@@ -91,15 +108,17 @@ impl Tries {
         replicas: &Replicas,
         input: &C::Input,
         avoid: Option<u64>,
+        standing: Standing,
     ) -> Result<C::Output, StageError> {
-        match self.answers::<C>(replicas, std::slice::from_ref(input), avoid).await {
+        match self.answers::<C>(replicas, std::slice::from_ref(input), avoid, standing).await {
             Ok((_, mut answers)) => match answers.pop() {
                 Some(Answer::Done(output)) => output,
                 Some(Answer::Alone) | None => {
                     Err(StageError::Unavailable("its result is too large for a call".to_owned()))
                 }
             },
-            Err(given_up) => Err(given_up.error(1)),
+            Err(given_up) if given_up.broken => Err(StageError::Crashed),
+            Err(given_up) => Err(given_up.error()),
         }
     }
 
@@ -109,22 +128,23 @@ impl Tries {
         replicas: &Replicas,
         inputs: &[C::Input],
         mut avoid: Option<u64>,
+        standing: Standing,
     ) -> Result<(u64, Vec<Answer<C::Output>>), GivenUp> {
         let bytes = weight::<C>(inputs);
         if bytes > limits::MESSAGE_BYTES_MAX - limits::OVERHEAD_BYTES {
-            let text =
-                format!("a message of {bytes} bytes is larger than a call takes ({})", limits::MESSAGE_BYTES_MAX);
-            return Err(GivenUp { broken: 0, text });
+            let most = limits::MESSAGE_BYTES_MAX - limits::OVERHEAD_BYTES;
+            return Err(GivenUp::because(format!("{bytes} bytes are more than a call takes ({most})")));
         }
         let extra = limits::per_byte(bytes);
         let deadline = Instant::now() + self.deadline + extra;
-        let (mut broken, mut text) = (0, String::new());
+        let mut turn = match standing {
+            Standing::Usual => None,
+            Standing::Suspect => Some(replicas.suspects.lock().await),
+        };
+        let mut why = "no replica of it serves".to_owned();
         while Instant::now() < deadline {
             let patience = (Instant::now() + self.no_replica).min(deadline);
-            let Some(replica) = replicas.choose(avoid, patience).await else {
-                text = if text.is_empty() { "no replica of it serves".to_owned() } else { text };
-                break;
-            };
+            let Some(replica) = replicas.choose(avoid, patience).await else { break };
             let Some(requests) = replica.requests() else { continue };
             let until = (Instant::now() + self.attempt + extra).min(deadline);
             let on_the_way = replica.begin();
@@ -132,36 +152,43 @@ impl Tries {
             drop(on_the_way);
             match tried {
                 Ok(answers) => return Ok((replica.id, answers)),
-                Err(Fault::Final(why)) => return Err(GivenUp { broken: 0, text: why }),
-                Err(Fault::Broken(why)) => {
-                    (broken, text) = (broken + 1, why);
-                    if broken >= BROKEN_MAX {
-                        break;
-                    }
+                Err(Fault::Final(text)) => return Err(GivenUp::because(text)),
+                Err(Fault::Broken(text)) if turn.is_some() => return Err(GivenUp { broken: true, text }),
+                Err(Fault::Broken(text)) => {
+                    why = text;
+                    turn = tokio::time::timeout_at(deadline, replicas.suspects.lock()).await.ok();
+                    tokio::time::sleep(APART.mul_f64(chance())).await;
                 }
                 Err(Fault::Late) => {
                     replica.suspect();
-                    text = "a replica did not answer in time".to_owned();
+                    "a replica did not answer in time".clone_into(&mut why);
                 }
-                Err(Fault::Busy(why)) => text = why,
+                Err(Fault::Busy(text)) => why = text,
             }
             if !replicas.has_other(replica.id) {
                 tokio::time::sleep(PAUSE).await;
             }
             avoid = Some(replica.id);
         }
-        tracing::debug!(service = C::SERVICE, items = inputs.len(), why = %text, "a call was given up");
-        Err(GivenUp { broken, text })
+        tracing::debug!(service = C::SERVICE, items = inputs.len(), %why, "a call was given up");
+        Err(GivenUp::because(why))
     }
 }
 
 impl GivenUp {
-    fn error(&self, items: usize) -> StageError {
-        if self.broken >= BROKEN_MAX && items == 1 {
-            return StageError::Crashed;
-        }
-        StageError::Unavailable(self.text.clone())
+    const fn because(text: String) -> Self {
+        Self { broken: false, text }
     }
+
+    fn error(&self) -> StageError {
+        if self.broken { StageError::Crashed } else { StageError::Unavailable(self.text.clone()) }
+    }
+}
+
+/// From 0 to 1, otherwise in every process.
+fn chance() -> f64 {
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
+    f64::from(u16::try_from(random >> 48).unwrap_or(0)) / f64::from(u16::MAX)
 }
 
 async fn try_once<C: Contract>(

@@ -10,6 +10,7 @@ mod replica;
 mod replicas;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use barid_model::stage::{Call, StageError};
@@ -54,7 +55,18 @@ pub struct Remote<C: Contract> {
     inner: Arc<Inner<C>>,
 }
 
+/// What has been called since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Calls that went out, not counting tries again.
+    pub calls: u64,
+    /// Inputs that they carried.
+    pub items: u64,
+}
+
 struct Inner<C: Contract> {
+    calls: AtomicU64,
+    items: AtomicU64,
     replicas: Arc<Replicas>,
     tries: Tries,
     queue: Queue<C>,
@@ -75,7 +87,15 @@ impl<C: Contract> Remote<C> {
 
     fn over(replicas: Arc<Replicas>, options: &Options) -> Self {
         let tries = Tries { deadline: options.deadline, attempt: options.attempt, no_replica: options.no_replica };
-        Self { inner: Arc::new(Inner { replicas, tries, queue: Queue::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                calls: AtomicU64::new(0),
+                items: AtomicU64::new(0),
+                replicas,
+                tries,
+                queue: Queue::new(),
+            }),
+        }
     }
 
     /// Over pipes in this process.
@@ -93,6 +113,13 @@ impl<C: Contract> Remote<C> {
         self.inner.replicas.serving()
     }
 
+    /// What has been called since the start.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let inner = &self.inner;
+        Figures { calls: inner.calls.load(Ordering::Relaxed), items: inner.items.load(Ordering::Relaxed) }
+    }
+
     /// Ends when a replica serves this stage.
     pub async fn ready(&self) {
         self.inner.replicas.ready().await;
@@ -104,12 +131,20 @@ impl<C: Contract> Inner<C> {
     async fn one(self: &Arc<Self>, inputs: Vec<C::Input>) -> Vec<Result<C::Output, StageError>> {
         match self.queue.enter(self, inputs) {
             Ok((slot, inputs)) => {
-                let outputs = self.tries.batch::<C>(&self.replicas, &inputs).await;
+                let outputs = self.send(&inputs).await;
                 drop(slot);
                 outputs
             }
             Err(waiting) => waiting.await,
         }
+    }
+}
+
+impl<C: Contract> Inner<C> {
+    async fn send(&self, inputs: &[C::Input]) -> Vec<Result<C::Output, StageError>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.items.fetch_add(inputs.len() as u64, Ordering::Relaxed);
+        self.tries.batch::<C>(&self.replicas, inputs).await
     }
 }
 

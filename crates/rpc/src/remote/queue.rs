@@ -119,7 +119,7 @@ impl<C: Contract> Inner<C> {
         for job in &mut jobs {
             inputs.append(&mut job.inputs);
         }
-        let mut outputs = self.tries.batch::<C>(&self.replicas, &inputs).await.into_iter();
+        let mut outputs = self.send(&inputs).await.into_iter();
         drop(slot);
         for (job, count) in jobs.into_iter().zip(counts) {
             // Whoever asked may be gone by now.

@@ -24,6 +24,8 @@ pub(super) struct Replicas {
     kept: Mutex<BTreeMap<u64, AbortOnDropHandle<()>>>,
     resolver: Mutex<Option<AbortOnDropHandle<()>>>,
     changed: watch::Sender<u64>,
+    /// Held by who tries what may have broken a connection: one at a time.
+    pub(super) suspects: tokio::sync::Mutex<()>,
     /// The next replica's number, and the next choice's seed.
     next: AtomicU64,
     seed: AtomicU64,
@@ -37,6 +39,7 @@ impl Replicas {
             kept: Mutex::default(),
             resolver: Mutex::default(),
             changed: watch::Sender::new(0),
+            suspects: tokio::sync::Mutex::default(),
             next: AtomicU64::new(1),
             seed: AtomicU64::new(0),
         })

@@ -12,9 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::ServerName;
-use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 use tower_service::Service;
@@ -24,8 +22,6 @@ use super::listener::prepare;
 use super::tls::Tls;
 use crate::limits;
 
-/// Bytes of a pipe inside the process.
-const PIPE_BYTES: usize = 1 << 20;
 /// HTTP/2 windows in bytes: a batch fits into one without a round trip.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 32 << 20;
@@ -45,13 +41,15 @@ pub(crate) enum Dial {
         tls: Option<Arc<Tls>>,
     },
     /// In this process.
-    Pipe(mpsc::Sender<DuplexStream>),
+    #[cfg(test)]
+    Pipe(tokio::sync::mpsc::Sender<tokio::io::DuplexStream>),
 }
 
 impl fmt::Display for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { address, .. } => write!(f, "{address}"),
+            #[cfg(test)]
             Self::Pipe(_) => f.write_str("this process"),
         }
     }
@@ -73,8 +71,9 @@ impl Dial {
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
         let connecting = async {
             let (io, host, secure) = match self {
+                #[cfg(test)]
                 Self::Pipe(dial) => {
-                    let (own, other) = tokio::io::duplex(PIPE_BYTES);
+                    let (own, other) = tokio::io::duplex(1 << 20);
                     dial.send(other).await.map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
                     (Io::new(own, Peer::default()), "localhost", false)
                 }

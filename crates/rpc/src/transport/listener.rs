@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -38,7 +37,8 @@ pub struct Listener {
 #[derive(Debug)]
 enum From {
     Tcp(TcpListener, Option<Arc<Tls>>),
-    Pipes(mpsc::Receiver<DuplexStream>),
+    #[cfg(test)]
+    Pipes(mpsc::Receiver<tokio::io::DuplexStream>),
 }
 
 /// Opens a port for gRPC; with TLS, only for who shows a certificate of the same authority.
@@ -54,7 +54,7 @@ pub async fn listen(address: SocketAddr, tls: Option<Arc<Tls>>) -> Result<Listen
 
 /// A listener inside this process, and what a caller dials it with.
 #[cfg(test)]
-pub(crate) fn in_process() -> (mpsc::Sender<DuplexStream>, Listener) {
+pub(crate) fn in_process() -> (mpsc::Sender<tokio::io::DuplexStream>, Listener) {
     let (dial, pipes) = mpsc::channel(READY_MAX);
     (dial, Listener { from: From::Pipes(pipes), address: None })
 }
@@ -71,13 +71,15 @@ impl Listener {
         let (ready, connections) = mpsc::channel(READY_MAX);
         match self.from {
             From::Tcp(tcp, tls) => tokio::spawn(accept(tcp, tls, ready)),
+            #[cfg(test)]
             From::Pipes(pipes) => tokio::spawn(pass_on(pipes, ready)),
         };
         unfold(connections, async |mut connections| connections.recv().await.map(|io| (Ok(io), connections)))
     }
 }
 
-async fn pass_on(mut pipes: mpsc::Receiver<DuplexStream>, ready: mpsc::Sender<Io>) {
+#[cfg(test)]
+async fn pass_on(mut pipes: mpsc::Receiver<tokio::io::DuplexStream>, ready: mpsc::Sender<Io>) {
     while let Some(pipe) = pipes.recv().await {
         if ready.send(Io::new(pipe, Peer::default())).await.is_err() {
             return;
