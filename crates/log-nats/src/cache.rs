@@ -27,6 +27,11 @@ impl Cache {
         self.0.push_back((subject.clone(), block));
     }
 
+    /// Drops what is kept of a subject.
+    pub(crate) fn forget(&mut self, subject: &Subject) {
+        self.0.retain(|(of, _)| of != subject);
+    }
+
     /// The block with this position.
     pub(crate) fn find(&self, subject: &Subject, position: u64) -> Option<Arc<Block>> {
         let with = |(of, block): &&(Subject, Arc<Block>)| {

@@ -3,6 +3,7 @@
 //! * `name` and `assets` say which streams there are; `block` is what one JetStream message holds, `object` what is too large for it.
 //! * `line` is a subject as this process sees it; `shared` gives appends their place, `pump` sends them and settles what is in doubt.
 //! * `read` reads, with `marks` and `cache`; `tail` hears what others append; `keys` is keyed state, `trim` gives room back, `survey` sees how much is left.
+//! * `lease` says who owns what; it needs only the trait.
 //! * `proof` asks the servers whether they sync before they acknowledge.
 //!
 //! All that is decided is decided by the leader of a stream; all that this process remembers may be wrong and is corrected by the first refusal.
@@ -12,6 +13,7 @@ mod block;
 mod cache;
 mod identity;
 mod keys;
+mod lease;
 mod line;
 mod link;
 mod log;
@@ -28,6 +30,7 @@ mod tail;
 mod trim;
 mod watchers;
 
+pub use self::lease::{Claim, Claiming, Member, Terms, preferred};
 pub use self::log::{NatsLog, Status};
 pub use self::name::Family;
 pub use self::options::{Connect, OpenError, Options, Sizes};

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use barid_log::{LogError, Position, Subject};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
 
 use crate::block::{Header, Piece};
 use crate::marks::Marks;
@@ -141,6 +141,8 @@ pub(crate) struct Line {
     pub(crate) durable: watch::Sender<Position>,
     /// Wakes when the line is no longer busy.
     pub(crate) decided: watch::Sender<()>,
+    /// Wakes a pump that lets a block fill.
+    pub(crate) urgent: Notify,
     /// Whether somebody waits for records of others.
     pub(crate) watched: AtomicBool,
 }
@@ -156,6 +158,7 @@ impl Line {
             state: Mutex::default(),
             durable: watch::Sender::new(Position::START),
             decided: watch::Sender::new(()),
+            urgent: Notify::new(),
             watched: AtomicBool::new(false),
         }
     }

@@ -180,7 +180,16 @@ impl Log for NatsLog {
         last: Position,
         records: Vec<Bytes>,
     ) -> BoxFuture<'a, Result<Ticket, LogError>> {
-        Box::pin(self.shared.append(subject, last, records))
+        Box::pin(self.shared.append(subject, last, records, false))
+    }
+
+    fn append_later<'a>(
+        &'a self,
+        subject: &'a Subject,
+        last: Position,
+        records: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<Ticket, LogError>> {
+        Box::pin(self.shared.append(subject, last, records, true))
     }
 
     fn last<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Entry>, LogError>> {

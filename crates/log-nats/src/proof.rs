@@ -4,11 +4,11 @@
 //! every server, through the system account, at start and each minute. A proof holds three minutes; a server that was not part of it, which a restarted one is
 //! too, ends it at once. While there is none, strict mode takes no intake and confirms none: senders keep what they have, all else goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::stream::{DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{ClusterInfo, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
 use async_nats::{Message, Subscriber};
 use barid_log::LogError;
 use futures_util::StreamExt as _;
@@ -28,8 +28,10 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 /// How long all servers may take to answer.
 const ANSWERS: Duration = Duration::from_secs(3);
-/// Pause after which no more answers are expected.
-const QUIET: Duration = Duration::from_millis(400);
+/// Pause after which no more answers are expected, while one is missing.
+const QUIET: Duration = Duration::from_millis(500);
+/// The same when all who have our streams have answered.
+const SHORT_QUIET: Duration = Duration::from_millis(50);
 /// Oldest version whose writes with `sync_interval: always` were measured and read.
 const OLDEST: (u64, u64) = (2, 15);
 
@@ -205,18 +207,22 @@ impl Shared {
 
     /// Asks all servers, and compares with where our streams are.
     async fn examine(&self, system: &Link) -> Result<(BTreeMap<String, Server>, Vec<String>), LogError> {
-        let answers = ask_all(system).await?;
+        let mut infos = Vec::new();
+        for name in self.all_streams() {
+            infos.push(self.link.stream(&name).await?.get_info().await.map_err(|error| busy(&error))?);
+        }
+        let needed: BTreeSet<&String> = infos.iter().flat_map(peers).collect();
         let mut reasons = Vec::new();
         let mut servers = BTreeMap::new();
-        for Answer { server, data } in answers {
+        for Answer { server, data } in ask_all(system, &needed).await? {
             let Some(config) = data.jetstream.config else { continue };
+            let name = &server.name;
             if !is_new_enough(&data.version) {
-                reasons.push(format!("server {} has version {}: 2.15 or newer is needed", server.name, data.version));
+                reasons.push(format!("server {name} has version {}: 2.15 or newer is needed", data.version));
             }
             if !config.sync_always {
                 reasons.push(format!(
-                    "server {} acknowledges before it syncs: set jetstream {{ sync_interval: always }}",
-                    server.name
+                    "server {name} acknowledges before it syncs: set jetstream {{ sync_interval: always }}"
                 ));
             }
             servers.insert(server.id, Server { name: server.name, version: data.version });
@@ -224,40 +230,43 @@ impl Shared {
         if servers.is_empty() {
             reasons.push("no server with JetStream answers the system user".into());
         }
-        for name in self.all_streams() {
-            let info = self.link.stream(&name).await?.get_info().await.map_err(|error| busy(&error))?;
-            let covered = |peer: &str| servers.values().any(|server| server.name == peer);
-            reasons.extend(faults_of(&info, self.options.replicas, covered));
-        }
-        reasons.dedup();
+        let covered = |peer: &str| servers.values().any(|server| server.name == peer);
+        reasons.extend(infos.iter().flat_map(|info| faults_of(info, self.options.replicas)));
+        let strangers = needed.into_iter().filter(|peer| !covered(peer));
+        reasons.extend(strangers.map(|peer| format!("server {peer}, which has some of the streams, has not answered")));
         Ok((servers, reasons))
     }
 }
 
-async fn ask_all(system: &Link) -> Result<Vec<Answer>, LogError> {
+/// The servers that have a stream, and are there.
+fn peers(info: &Info) -> impl Iterator<Item = &String> {
+    let online = |cluster: &'_ &ClusterInfo| cluster.leader.is_some();
+    let cluster = info.cluster.as_ref().filter(online);
+    let replicas = cluster.into_iter().flat_map(|cluster| cluster.replicas.iter().filter(|peer| !peer.offline));
+    replicas.map(|peer| &peer.name).chain(cluster.and_then(|cluster| cluster.leader.as_ref()))
+}
+
+async fn ask_all(system: &Link, needed: &BTreeSet<&String>) -> Result<Vec<Answer>, LogError> {
     let client = system.client();
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| busy(&error))?;
-    client
-        .publish_with_reply("$SYS.REQ.SERVER.PING.VARZ", inbox, bytes::Bytes::new())
-        .await
-        .map_err(|error| busy(&error))?;
-    let mut found = Vec::new();
+    let asked = client.publish_with_reply("$SYS.REQ.SERVER.PING.VARZ", inbox, bytes::Bytes::new()).await;
+    asked.map_err(|error| busy(&error))?;
+    let mut found: Vec<Answer> = Vec::new();
     let deadline = Instant::now() + ANSWERS;
     loop {
-        let wait = if found.is_empty() { deadline.saturating_duration_since(Instant::now()) } else { QUIET };
+        let missing = needed.iter().any(|name| !found.iter().any(|answer| answer.server.name == **name));
+        let left = deadline.saturating_duration_since(Instant::now());
+        let wait = if found.is_empty() { left } else { left.min(if missing { QUIET } else { SHORT_QUIET }) };
         match tokio::time::timeout(wait, answers.next()).await {
             Ok(Some(Message { payload, status: None, .. })) => match serde_json::from_slice::<Answer>(&payload) {
                 Ok(answer) => found.push(answer),
                 Err(error) => return Err(LogError::Busy(format!("an answer of a server: {error}").into())),
             },
             Ok(Some(_)) => {
-                return Err(LogError::Busy("the system user is not answered: is it of the system account?".into()));
+                return Err(LogError::Busy("nobody answers the system user: is it of the system account?".into()));
             }
             Ok(None) | Err(_) => break,
-        }
-        if Instant::now() >= deadline {
-            break;
         }
     }
     if found.is_empty() { Err(LogError::Busy("no server answers the system user".into())) } else { Ok(found) }
@@ -269,14 +278,14 @@ fn is_new_enough(version: &str) -> bool {
 }
 
 /// What keeps a stream from being durable.
-pub(crate) fn faults_of(info: &Info, replicas: usize, covered: impl Fn(&str) -> bool) -> Vec<String> {
+fn faults_of(info: &Info, replicas: usize) -> Vec<String> {
     let config = &info.config;
     let name = &config.name;
     let mut faults = Vec::new();
     if config.num_replicas < replicas {
+        let actual = config.num_replicas;
         faults.push(format!(
-            "stream {name} has {} replicas, {replicas} are needed: nats stream edit {name} --replicas {replicas}",
-            config.num_replicas
+            "stream {name} has {actual} replicas, {replicas} are needed: nats stream edit {name} --replicas {replicas}"
         ));
     }
     if config.storage != StorageType::File || config.persist_mode == Some(PersistenceMode::Async) {
@@ -287,11 +296,6 @@ pub(crate) fn faults_of(info: &Info, replicas: usize, covered: impl Fn(&str) -> 
         faults.push(format!(
             "stream {name} drops messages by itself: retention limits, discard new and no max_age are needed"
         ));
-    }
-    if let Some(cluster) = &info.cluster {
-        let online = cluster.replicas.iter().filter(|peer| !peer.offline).map(|peer| &peer.name);
-        let strangers = online.chain(&cluster.leader).filter(|peer| !covered(peer));
-        faults.extend(strangers.map(|peer| format!("server {peer}, which has stream {name}, has not answered")));
     }
     faults
 }

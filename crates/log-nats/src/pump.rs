@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long records that nobody waits for may wait for company: a sync of three replicas takes about as long.
+const LATER: Duration = Duration::from_millis(5);
+
 /// A block on its way.
 struct Sending {
     header: Header,
@@ -52,8 +55,11 @@ enum Seen {
 }
 
 impl Shared {
-    /// Sends what waits on a line until nothing does.
-    pub(crate) async fn pump(self: Arc<Self>, line: Arc<Line>) {
+    /// Sends what waits on a line until nothing does. `later`: nobody waits for what there is yet.
+    pub(crate) async fn pump(self: Arc<Self>, line: Arc<Line>, later: bool) {
+        if later {
+            drop(tokio::time::timeout(LATER, line.urgent.notified()).await);
+        }
         // Whoever else was woken by the same answer may append first.
         tokio::task::yield_now().await;
         loop {

@@ -21,7 +21,7 @@ const MOST_BLOCKS: usize = 256;
 /// Most bytes of one request: what a connection brings in some ten milliseconds.
 const MOST_BYTES: usize = 8 << 20;
 /// A position this close above a mark is read up to, not searched for.
-const NEAR: u64 = 1024;
+const NEAR: u64 = 64;
 /// How often a large payload is looked for on a replica that may not have it yet.
 const OBJECT_LOOKS: usize = 20;
 /// Pause between these.
@@ -57,21 +57,26 @@ impl Shared {
             ..Batch::default()
         };
         let mut reading = Reading { line: &line, limit, bytes: 0, batch, full: false };
-        let cached = self.cache.lock().find(subject, reading.batch.next.0);
-        let found = match cached {
-            Some(block) => vec![Found::Block(block)],
-            None => self.fetch(&line, reading.batch.next.0, limit).await?,
-        };
-        let mut after = 0;
-        for found in found {
-            if reading.full {
-                // What was fetched for nothing is what the next read wants.
-                if let Found::Block(block) = found {
+        // Blocks before the position, and trims of others, may bring a read on without a record.
+        while reading.batch.entries.is_empty() && reading.batch.damaged.is_empty() {
+            let next = reading.batch.next.0;
+            let cached = self.cache.lock().find(subject, next);
+            let found = match cached {
+                Some(block) => vec![Found::Block(block)],
+                None => self.fetch(&line, next, limit).await?,
+            };
+            if found.is_empty() {
+                break;
+            }
+            let mut after = 0;
+            for found in found {
+                if !reading.full {
+                    after = self.take(&mut reading, found, after).await?;
+                } else if let Found::Block(block) = found {
+                    // What was fetched for nothing is what the next read wants.
                     self.cache.lock().put(subject, block);
                 }
-                continue;
             }
-            after = self.take(&mut reading, found, after).await?;
         }
         if let Some(entry) = reading.batch.entries.last() {
             line.reached(entry.position.0);
@@ -135,6 +140,8 @@ impl Shared {
                 if let Some(last) = last.filter(|last| *last >= reading.batch.next.0) {
                     reading.lost(last, format!("stream {} sequence {sequence}", line.stream));
                 }
+                // What it held shows in the block after it, if not here.
+                line.state.lock().marks.note(reading.batch.next.0, sequence + 1);
                 Ok(sequence + 1)
             }
             Found::Block(block) => {
@@ -215,6 +222,19 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Whether another process has trimmed a block that is still known here; if so the batch goes on after it.
+    async fn is_trimmed(&self, reading: &mut Reading<'_>, block: &Block) -> Result<bool, LogError> {
+        let Some(first) = self.leader_next(reading.line, 1).await? else { return Ok(false) };
+        if first.sequence <= block.sequence {
+            return Ok(false);
+        }
+        let first = Position(self.decode(reading.line, &first)?.header.first);
+        self.cache.lock().forget(&reading.line.subject);
+        reading.batch.trimmed_to = Some(first);
+        reading.batch.next = first;
+        Ok(true)
     }
 
     /// The bytes of a record; none if they are lost.

@@ -151,12 +151,13 @@ impl Shared {
         tokio::time::timeout(within, wait).await.map_err(|_| LogError::Busy("an append is still in doubt".into()))
     }
 
-    /// Gives an append its place.
+    /// Gives an append its place; `later`: nobody waits for it.
     pub(crate) async fn append(
         self: &Arc<Self>,
         subject: &Subject,
         last: Position,
         records: Vec<Bytes>,
+        later: bool,
     ) -> Result<Ticket, LogError> {
         let bytes = check(&records)?;
         let purpose = subject.purpose();
@@ -184,7 +185,9 @@ impl Shared {
             !std::mem::replace(&mut state.busy, true)
         };
         if start {
-            self.runtime.spawn(Arc::clone(self).pump(line));
+            self.runtime.spawn(Arc::clone(self).pump(line, later));
+        } else if !later {
+            line.urgent.notify_waiters();
         }
         Ok(Ticket::new(first, end, answer))
     }

@@ -1,4 +1,4 @@
-//! The log keeps the contract on one server.
+//! The log on one server: the contract, and what only this implementation can show.
 
 mod support;
 
@@ -6,3 +6,14 @@ mod contract {
     use super::support::Servers;
     barid_log::log_contract!(Servers::new(1));
 }
+
+#[path = "one/doubt.rs"]
+mod doubt;
+#[path = "one/large.rs"]
+mod large;
+#[path = "one/proof.rs"]
+mod proof;
+#[path = "one/sharing.rs"]
+mod sharing;
+#[path = "one/space.rs"]
+mod space;

@@ -1,4 +1,4 @@
-//! The log keeps the contract on three servers, with three copies of everything.
+//! The log on three servers, with three copies of everything: the contract, and what happens when servers go.
 
 mod support;
 
@@ -6,3 +6,6 @@ mod contract {
     use super::support::Servers;
     barid_log::log_contract!(Servers::new(3));
 }
+
+#[path = "three/faults.rs"]
+mod faults;

@@ -1,6 +1,6 @@
 //! Servers that the tests of one program share, and logs on them.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,0 +1,125 @@
+//! Leases end before anybody believes them over, and epochs only grow. Short terms, a log in memory.
+
+use barid_log::memory::MemoryLog;
+
+use super::*;
+
+const TERMS: Terms =
+    Terms { lease: Duration::from_millis(400), guard: Duration::from_millis(300), renew: Duration::from_millis(100) };
+
+async fn member(log: &MemoryLog, name: &str) -> Member {
+    Member::join(Arc::new(log.clone()), "router", name, TERMS).await.unwrap()
+}
+
+async fn claimed(member: &Member, item: &str) -> Claim {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match member.claim(item).await.unwrap() {
+            Claiming::Ours(claim) => return claim,
+            Claiming::Held { .. } => assert!(Instant::now() < deadline),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The lease of this member is not renewed any more, as if its process were frozen.
+fn freeze(member: &Member) {
+    member._tasks.iter().for_each(|task| task.abort());
+}
+
+#[tokio::test]
+async fn what_is_claimed_by_one_is_held_against_the_other() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    let claim = claimed(&a, "partition.03").await;
+    assert_eq!(claim.epoch, 1);
+    tokio::time::sleep(TERMS.lease + TERMS.guard * 2).await;
+    assert_eq!(b.claim("partition.03").await.unwrap(), Claiming::Held { by: a.name().to_owned() });
+    assert!(a.holds() && b.holds(), "a lease that is renewed goes on");
+}
+
+#[tokio::test]
+async fn a_silent_owner_is_over_for_itself_before_it_is_for_others() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    let first = claimed(&a, "p").await;
+    freeze(&a);
+    let until = a.until();
+    let second = claimed(&b, "p").await;
+    assert!(!a.holds());
+    assert!(Instant::now() >= until + TERMS.guard - TERMS.renew, "taken {:?} after its end", until.elapsed());
+    assert_eq!(second.epoch, first.epoch + 1);
+    assert!(matches!(a.claim("q").await, Err(LogError::Busy(_))), "without a lease nothing is claimed");
+}
+
+#[tokio::test]
+async fn whoever_was_taken_for_dead_never_renews() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    claimed(&a, "p").await;
+    freeze(&a);
+    claimed(&b, "p").await;
+    let (key, revision) = (a.shared.key.clone(), a.shared.state.lock().revision);
+    let late = log.put(&key, revision, Bytes::from_static(b"1")).await;
+    assert!(matches!(late, Err(LogError::WrongRevision { actual: Revision::NONE, .. })));
+}
+
+#[tokio::test]
+async fn a_lease_that_was_removed_is_noticed_at_the_next_renewal() {
+    let log = MemoryLog::default();
+    let a = member(&log, "a").await;
+    let (revision, _) = log.get(&a.shared.key).await.unwrap().unwrap();
+    log.delete(&a.shared.key, revision).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), a.lost()).await.unwrap();
+    assert!(!a.holds());
+}
+
+#[tokio::test]
+async fn who_leaves_is_replaced_at_once_and_who_releases_too() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    let (p, q) = (claimed(&a, "p").await, claimed(&a, "q").await);
+    a.release(p).await.unwrap();
+    assert!(matches!(b.claim("p").await.unwrap(), Claiming::Ours(Claim { epoch: 2, .. })));
+    a.leave().await.unwrap();
+    assert!(matches!(b.claim("q").await.unwrap(), Claiming::Ours(Claim { epoch, .. }) if epoch == q.epoch + 1));
+}
+
+#[tokio::test]
+async fn of_many_who_claim_one_wins() {
+    let log = MemoryLog::default();
+    let mut members = Vec::new();
+    for n in 0..8 {
+        members.push(Arc::new(member(&log, &format!("m{n}")).await));
+    }
+    let tasks: Vec<_> =
+        members.iter().cloned().map(|m| tokio::spawn(async move { m.claim("p").await.unwrap() })).collect();
+    let mut winners = 0;
+    for task in tasks {
+        winners += u32::from(matches!(task.await.unwrap(), Claiming::Ours(_)));
+    }
+    assert_eq!(winners, 1);
+}
+
+#[tokio::test]
+async fn members_come_and_go() {
+    let log = MemoryLog::default();
+    let a = member(&log, "a").await;
+    let mut members = a.members();
+    let within = Duration::from_secs(8);
+    let b = member(&log, "b").await;
+    tokio::time::timeout(within, members.wait_for(|all| all.len() == 2)).await.unwrap().unwrap();
+    b.leave().await.unwrap();
+    tokio::time::timeout(within, members.wait_for(|all| all.len() == 1)).await.unwrap().unwrap();
+}
+
+#[test]
+fn a_new_member_takes_its_share_and_nothing_else_moves() {
+    let members = |count: usize| (0..count).map(|n| format!("m{n}")).collect::<Vec<_>>();
+    let (three, four) = (members(3), members(4));
+    let items: Vec<String> = (0..640).map(|n| format!("partition.{n}")).collect();
+    let moved: Vec<_> = items.iter().filter(|item| preferred(item, &three) != preferred(item, &four)).collect();
+    assert!(moved.iter().all(|item| preferred(item, &four) == Some("m3")));
+    assert!((100..220).contains(&moved.len()), "{} of 640 moved", moved.len());
+    assert_eq!(preferred("x", &[]), None);
+}

@@ -1,0 +1,102 @@
+//! Results that are unknown, and how they are settled.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use barid_log::{Entry, Log, LogError, Position, ReadLimit, Subject, Writer};
+use barid_log_nats::NatsLog;
+use bytes::Bytes;
+
+use crate::support::{open, options, start};
+
+fn record(n: u64) -> Bytes {
+    Bytes::from(format!("record {n}"))
+}
+
+async fn all(log: &Arc<dyn Log>, subject: &Subject) -> Vec<(u64, Bytes)> {
+    let batch = log.read(subject, Position(1), ReadLimit::default()).await.unwrap();
+    assert!(batch.damaged.is_empty() && batch.trimmed_to.is_none());
+    batch.entries.into_iter().map(|entry| (entry.position.0, entry.record)).collect()
+}
+
+/// Settles as soon as servers can be reached again, which may take longer than one attempt waits.
+async fn settled(writer: &mut Writer) -> Entry {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match writer.settle().await {
+            Ok(last) => return last.unwrap(),
+            Err(error) => assert!(error.is_retryable() && Instant::now() < deadline, "{error}"),
+        }
+    }
+}
+
+/// A log that gives up early, and its writer, which has stored one record.
+async fn writing(servers: &barid_testkit::servers::nats::NatsServers) -> (Arc<NatsLog>, Arc<dyn Log>, Writer) {
+    let mut options = options(servers);
+    options.answer_within = Duration::from_secs(2);
+    let nats = Arc::new(open(&options).await);
+    let log: Arc<dyn Log> = nats.clone();
+    let (mut writer, _) = Writer::open(log.clone(), Subject::new("out.x.00").unwrap()).await.unwrap();
+    writer.append_durable(vec![record(1)]).await.unwrap();
+    (nats, log, writer)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_to_a_frozen_server_is_unknown_and_settles_to_what_is_stored() {
+    let servers = start(1).await;
+    let (nats, log, mut writer) = writing(&servers).await;
+    servers.freeze(0).unwrap();
+    let doubtful = writer.append(vec![record(2), record(3)]).await.unwrap();
+    let behind = writer.append(vec![record(4)]).await.unwrap();
+    assert!(doubtful.await.unwrap_err().is_unknown());
+    assert!(behind.await.is_err());
+    assert!(writer.append(vec![record(9)]).await.is_err(), "nothing is taken before it is settled");
+    servers.thaw(0).unwrap();
+    let last = settled(&mut writer).await;
+    assert!([1, 3].contains(&last.position.0), "the block is stored whole or not at all: {last:?}");
+    assert_eq!(writer.last(), last.position);
+    let next = last.position.0 + 1;
+    writer.append_durable(vec![record(next)]).await.unwrap();
+    let expected: Vec<_> = (1..=next).map(|n| (n, record(n))).collect();
+    assert_eq!(all(&log, writer.subject()).await, expected);
+    assert_eq!(nats.status().doubts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_that_never_arrived_is_displaced_and_leaves_no_trace() {
+    let servers = start(1).await;
+    let (_, log, mut writer) = writing(&servers).await;
+    servers.freeze(0).unwrap();
+    assert!(writer.append(vec![record(2)]).await.unwrap().await.unwrap_err().is_unknown());
+    // What it had not read is gone with it.
+    servers.kill(0);
+    servers.restart(0).unwrap();
+    servers.ready().await.unwrap();
+    let last = settled(&mut writer).await;
+    assert_eq!(
+        (last.position, last.record),
+        (Position(1), record(1)),
+        "the last record is found behind the empty block"
+    );
+    let bounds = log.bounds(writer.subject()).await.unwrap();
+    assert_eq!((bounds.first, bounds.last), (Position(1), Position(1)));
+    writer.append_durable(vec![record(22)]).await.unwrap();
+    assert_eq!(all(&log, writer.subject()).await, [(1, record(1)), (2, record(22))]);
+    log.trim(writer.subject(), Position(2)).await.unwrap();
+    assert_eq!(log.last(writer.subject()).await.unwrap().unwrap().record, record(22));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_server_an_append_is_refused_and_goes_on_when_it_is_back() {
+    let servers = start(1).await;
+    let (nats, log, mut writer) = writing(&servers).await;
+    servers.kill(0);
+    crate::support::until("disconnected", Duration::from_secs(10), async || !nats.status().connected).await;
+    let refused = writer.append(vec![record(2)]).await.unwrap().await.unwrap_err();
+    assert!(matches!(refused, LogError::Busy(_)), "never sent, so known not to be stored: {refused}");
+    servers.restart(0).unwrap();
+    servers.ready().await.unwrap();
+    settled(&mut writer).await;
+    writer.append_durable(vec![record(2)]).await.unwrap();
+    assert_eq!(all(&log, writer.subject()).await, [(1, record(1)), (2, record(2))]);
+}

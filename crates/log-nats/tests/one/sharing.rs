@@ -1,0 +1,86 @@
+//! Several processes on the same log: they hear of each other, and only one writes a subject.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_log::{Key, Log, LogError, Position, ReadLimit, Reader, Revision, Subject, Writer};
+use bytes::Bytes;
+
+use crate::support::{one, open, options};
+
+async fn two() -> (Arc<dyn Log>, Arc<dyn Log>) {
+    let options = options(one().await);
+    (Arc::new(open(&options).await), Arc::new(open(&options).await))
+}
+
+fn record(n: u64) -> Bytes {
+    Bytes::from(format!("record {n}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_wakes_for_what_another_process_appends() {
+    let (a, b) = two().await;
+    let subject = Subject::new("in.03").unwrap();
+    let (mut writer, _) = Writer::open(a, subject.clone()).await.unwrap();
+    writer.append_durable(vec![record(1)]).await.unwrap();
+    let mut reader = Reader::new(b, subject, Position::START);
+    for n in 2..=20 {
+        let batch = tokio::time::timeout(Duration::from_secs(5), reader.next(ReadLimit::default())).await;
+        assert_eq!(batch.unwrap().unwrap().entries.last().unwrap().record, record(n - 1));
+        writer.append_durable(vec![record(n)]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_was_taken_over_is_refused_and_stays_so() {
+    let (a, b) = two().await;
+    let subject = Subject::new("out.x.00").unwrap();
+    let (mut old, _) = Writer::open(a.clone(), subject.clone()).await.unwrap();
+    old.append_durable(vec![record(1)]).await.unwrap();
+    let (mut new, last) = Writer::open(b, subject.clone()).await.unwrap();
+    assert_eq!(last.unwrap().record, record(1));
+    new.append_durable(vec![record(2)]).await.unwrap();
+    let late = old.append_durable(vec![record(99)]).await.unwrap_err();
+    assert!(matches!(late, LogError::WrongLast { actual: Position(2), .. }), "{late}");
+    assert!(matches!(old.settle().await, Err(LogError::WrongLast { .. })));
+    new.append_durable(vec![record(3)]).await.unwrap();
+    let records = a.read(&subject, Position(1), ReadLimit::default()).await.unwrap().entries;
+    assert_eq!(records.iter().map(|e| e.record.clone()).collect::<Vec<_>>(), [record(1), record(2), record(3)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_watched_in_one_process_wakes_when_another_writes_it() {
+    let (a, b) = two().await;
+    let (key, other) = (Key::new("answer.1").unwrap(), Key::new("answer.2").unwrap());
+    let before = a.put(&other, Revision::NONE, record(0)).await.unwrap();
+    let mut waiting = b.watch_key(&key);
+    let mut known = b.watch_key(&other);
+    let mut below = b.watch_keys("answer.");
+    let within = Duration::from_secs(5);
+    tokio::time::timeout(within, known.wait_for(|revision| *revision == before)).await.unwrap().unwrap();
+    let revision = a.put(&key, Revision::NONE, record(1)).await.unwrap();
+    tokio::time::timeout(within, waiting.wait_for(|now| *now == revision)).await.unwrap().unwrap();
+    tokio::time::timeout(within, below.wait_for(|now| *now == revision)).await.unwrap().unwrap();
+    assert_eq!(b.get(&key).await.unwrap(), Some((revision, record(1))));
+    a.delete(&key, revision).await.unwrap();
+    tokio::time::timeout(within, waiting.wait_for(|now| *now > revision)).await.unwrap().unwrap();
+    assert_eq!(b.get(&key).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_reader_finds_its_place_in_the_middle_of_many_blocks() {
+    let (a, b) = two().await;
+    let (subject, noise) = (Subject::new("in.03").unwrap(), Subject::new("in.04").unwrap());
+    for n in 1..=2500u64 {
+        a.append(&subject, Position(n - 1), vec![record(n)]).await.unwrap().await.unwrap();
+        if n % 3 == 0 {
+            a.append(&noise, Position(n / 3 - 1), vec![record(n)]).await.unwrap().await.unwrap();
+        }
+    }
+    for at in [1250, 1, 2499, 700, 2500, 1025] {
+        let limit = ReadLimit { records: 3, bytes: 1 << 20 };
+        let batch = b.read(&subject, Position(at), limit).await.unwrap();
+        assert_eq!(batch.entries.first().map(|e| (e.position.0, e.record.clone())), Some((at, record(at))));
+        assert!(batch.damaged.is_empty() && batch.trimmed_to.is_none());
+    }
+}
