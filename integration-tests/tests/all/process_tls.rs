@@ -211,7 +211,7 @@ async fn m20_where_certificates_of_senders_are_required_nobody_gets_in_without()
 }
 
 #[tokio::test]
-async fn m20_a_certificate_that_speaks_for_another_facility_meets_refusal_and_that_is_recorded() {
+async fn m20_a_certificate_that_speaks_for_another_facility_is_refused_and_that_is_recorded() {
     let receiver = Receiver::start(Options::default()).await.unwrap();
     let listener = "  identify: certificate\n  tls: {certificate: {secret: ingress}, clientAuth: required}\n";
     let facility = |name: &str, code: &str| {
