@@ -3,16 +3,18 @@
 use anyhow::Result;
 
 use crate::run::run;
-use crate::{fuzz, layers, tidy};
+use crate::{conformance, fuzz, layers, licences, tidy};
 
 /// Seconds each fuzz target runs in CI.
-const FUZZ_SECONDS: &str = "30";
+const FUZZ_SECONDS: &str = "60";
 
 /// Runs all checks; the first that fails ends it.
 pub(crate) fn run_ci() -> Result<()> {
     run("cargo", &["fmt", "--all", "--check"], &[])?;
     tidy::run()?;
     layers::run()?;
+    licences::run()?;
+    conformance::run(None)?;
     run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     run("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     fuzz::fuzz(Some(FUZZ_SECONDS))?;

@@ -2,8 +2,9 @@
 //! targets are ordinary binaries built with its flags.
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::run::{output, root, run, say};
 
@@ -14,27 +15,55 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
 
-/// Builds every target and runs each for so many seconds; 0: only builds.
+/// Targets that run at once: one a core of a small machine.
+const AT_ONCE: usize = 2;
+/// Bytes of a failed target's words that are shown: the stack and the input.
+const WORDS_MAX: usize = 8 * 1024;
+
+/// Builds every target and runs each for so many seconds, some at once; 0: only builds.
 pub(crate) fn fuzz(seconds: Option<&str>) -> Result<()> {
     let seconds = seconds.unwrap_or(SECONDS);
+    let target = root().join("target/fuzz").display().to_string();
+    let mut runs = Vec::new();
     for manifest in manifests()? {
         let folder = manifest.parent().map(PathBuf::from).unwrap_or_default();
         let at = manifest.display().to_string();
-        let target = root().join("target/fuzz").display().to_string();
         let environment = [("RUSTFLAGS", FLAGS), ("CARGO_TARGET_DIR", target.as_str())];
         let build = ["+nightly", "build", "--release", "--manifest-path", &at, "--target", HOST];
         run("cargo", &build, &environment)?;
-        if seconds == "0" {
-            continue;
-        }
         for name in targets(&folder)? {
             let binary = format!("{target}/{HOST}/release/{name}");
-            let time = format!("-max_total_time={seconds}");
             let artifacts = format!("-artifact_prefix={}/", folder.display());
-            run(&binary, &[&time, "-rss_limit_mb=4096", "-max_len=65536", "-print_final_stats=0", &artifacts], &[])?;
+            runs.push((name, binary, artifacts));
         }
     }
+    if seconds == "0" {
+        return Ok(());
+    }
+    say(&format!("\n==> {} fuzz targets, {seconds} s each, {AT_ONCE} at once\n", runs.len()));
+    for share in runs.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = share.iter().map(|target| scope.spawn(|| attack(target, seconds))).collect();
+            running.into_iter().try_for_each(|one| one.join().unwrap_or_else(|_| bail!("a thread of fuzzing panicked")))
+        })?;
+    }
     say("fuzz: nothing found\n");
+    Ok(())
+}
+
+/// Runs a target; what it says is shown only where it found something.
+fn attack((name, binary, artifacts): &(String, String, String), seconds: &str) -> Result<()> {
+    let time = format!("-max_total_time={seconds}");
+    let mut command = Command::new(binary);
+    command.args([&time, "-rss_limit_mb=4096", "-max_len=65536", "-print_final_stats=1", artifacts]);
+    let output = command.output().with_context(|| format!("cannot start {binary}"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        let end: String = words.chars().skip(words.chars().count().saturating_sub(WORDS_MAX)).collect();
+        bail!("{name} found something ({}):\n{end}", output.status);
+    }
+    let tries = words.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    say(&format!("fuzz: {name}: {} inputs\n", tries.unwrap_or_default().trim()));
     Ok(())
 }
 

@@ -1,20 +1,16 @@
 //! The tasks of people and CI: `cargo xtask help` lists them.
 
 mod ci;
+mod conformance;
 mod fuzz;
 mod layers;
+mod licences;
 mod run;
 mod tidy;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
-cargo xtask TASK
-  ci        everything CI checks, in its order; ends with the summary of the tests
-  layers    who may import whom, against xtask/layers.txt
-  tidy      file headers, sizes, names
-  fuzz [S]  builds every fuzz target and runs each for S seconds (default 60; 0: only builds)
-";
+const HELP: &str = include_str!("help.txt");
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -22,7 +18,9 @@ fn main() -> ExitCode {
     let result = match task.as_str() {
         "ci" => ci::run_ci(),
         "layers" => layers::run(),
+        "licences" => licences::run(),
         "tidy" => tidy::run(),
+        "conformance" => conformance::run(arguments.next().as_deref()),
         "fuzz" => fuzz::fuzz(arguments.next().as_deref()),
         _ => {
             run::say(HELP);
