@@ -127,8 +127,10 @@ impl Sources {
             Ok(Ok(text)) => Some(text.into()),
             Ok(Err(error)) => {
                 let good = error.utf8_error().valid_up_to();
-                let line = error.as_bytes().iter().take(good).filter(|b| **b == b'\n').count() + 1;
-                self.fault(name, format!("line {line} is not UTF-8"), "save the file as UTF-8");
+                let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default());
+                let place =
+                    (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+                self.fault_at(name, place, "this is not UTF-8".to_owned(), "save the file as UTF-8");
                 None
             }
             Err(error) => {
@@ -139,10 +141,14 @@ impl Sources {
     }
 
     fn fault(&mut self, file: &str, text: String, remedy: &str) {
+        self.fault_at(file, (0, 0), text, remedy);
+    }
+
+    fn fault_at(&mut self, file: &str, (line, column): (usize, usize), text: String, remedy: &str) {
         self.problems.push(Problem {
             file: file.to_owned(),
-            line: 0,
-            column: 0,
+            line,
+            column,
             severity: ProblemSeverity::Error,
             document: String::new(),
             field: String::new(),
@@ -166,15 +172,22 @@ fn walk(folder: &Path, depth: usize, found: &mut Stamp) -> std::io::Result<()> {
         let path = entry.path();
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let Ok(metadata) = fs::metadata(&path) else { continue };
         let is_hidden = name.starts_with('.') || (depth == 0 && name == "secrets");
         if is_hidden || found.len() > DOCUMENTS_MAX {
             continue;
         }
+        let is_document = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+        let Ok(metadata) = fs::metadata(&path) else {
+            // A link that leads nowhere is a document that cannot be read, not one that is not there.
+            if is_document && fs::symlink_metadata(&path).is_ok() {
+                found.insert(path, (0, None));
+            }
+            continue;
+        };
         if metadata.is_dir() && depth < FOLDER_DEPTH_MAX {
             // A folder inside that cannot be read makes the whole unknown: its documents must not seem removed.
             walk(&path, depth + 1, found)?;
-        } else if metadata.is_file() && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) {
+        } else if metadata.is_file() && is_document {
             found.insert(path, (metadata.len(), metadata.modified().ok()));
         }
     }

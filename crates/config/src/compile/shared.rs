@@ -94,8 +94,21 @@ pub(super) fn check(shelf: &mut Shelf, scope: &Scope, previous: &Snapshot, probl
             let lender = Lender::new(shelf, &lender_shared);
             let env = CompileEnv { scope, namespace: entry.name.namespace(), library: &lender };
             if let Err(errors) = Mapping::compile(&mapping.steps, "steps", &env) {
-                // What is wrong inside a mapping that this one applies is told there.
-                let own = errors.into_iter().filter(|error| !error.place.contains(".apply(")).collect();
+                // What is wrong inside a mapping that this one applies is told there; a circle has no other place.
+                let short = entry.name.short();
+                let in_circle = |text: &str| {
+                    let way = text.split_once("applies itself: ").map(|(_, way)| way);
+                    way.is_some_and(|way| way.split(" > ").any(|name| name == short))
+                };
+                let own = errors.into_iter().filter_map(|mut error| match error.place.split_once(".apply(") {
+                    None => Some(error),
+                    Some((step, _)) if in_circle(&error.text) => {
+                        error.place = format!("{step}.apply.mapping");
+                        Some(error)
+                    }
+                    Some(_) => None,
+                });
+                let own = own.collect();
                 check.steps(own);
             }
         }

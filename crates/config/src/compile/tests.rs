@@ -4,6 +4,7 @@ mod checks;
 mod conflicts;
 mod fields;
 mod keep;
+mod mistakes;
 mod references;
 
 use super::*;

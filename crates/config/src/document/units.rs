@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::read::remedied;
@@ -68,13 +69,9 @@ impl Serialize for Period {
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| {
-            remedied(
-                format!("`{text}` is not a length of time"),
-                "write a whole number and one unit of ms, s, m, h, d or y, such as 30s, 24h or 30d",
-            )
-        })
+        let remedy = "write a whole number and one unit of ms, s, m, h, d or y, such as 30s, 24h or 30d";
+        let text = deserializer.deserialize_any(Quantity { remedy })?;
+        Self::read(&text).ok_or_else(|| remedied(format!("`{text}` is not a length of time"), remedy))
     }
 }
 
@@ -122,13 +119,30 @@ impl Serialize for Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| {
-            remedied(
-                format!("`{text}` is not a size"),
-                "write a whole number and one unit of B, Ki, Mi or Gi, such as 16Mi",
-            )
-        })
+        let remedy = "write a whole number and one unit of B, Ki, Mi or Gi, such as 16Mi";
+        let text = deserializer.deserialize_any(Quantity { remedy })?;
+        Self::read(&text).ok_or_else(|| remedied(format!("`{text}` is not a size"), remedy))
+    }
+}
+
+/// Reads text, and says of a bare number that its unit is missing.
+struct Quantity {
+    remedy: &'static str,
+}
+
+impl Visitor<'_> for Quantity {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+        Err(remedied(format!("`{number}` has no unit"), self.remedy))
     }
 }
 

@@ -37,8 +37,17 @@ fn a_file_that_cannot_be_read_is_a_problem_of_its_own() {
     let sources = load_dir(folder.path());
     let texts: Vec<String> = sources.problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 2, "{texts:?}");
-    assert!(texts[0].starts_with("a.yaml: error: line 2 is not UTF-8: save the file as UTF-8"), "{texts:?}");
+    assert!(texts[0].starts_with("a.yaml:2:10: error: this is not UTF-8: save the file as UTF-8"), "{texts:?}");
     assert!(texts[1].starts_with("b.yaml: error: the file has 4194305 bytes: split it"), "{texts:?}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_a_document_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all.yaml", folder.path().join("a.yaml")).unwrap();
+    let sources = load_dir(folder.path());
+    let texts: Vec<String> = sources.problems.iter().map(ToString::to_string).collect();
+    assert!(texts.len() == 1 && texts[0].starts_with("a.yaml: error: the file cannot be read: "), "{texts:?}");
 }
 
 #[test]

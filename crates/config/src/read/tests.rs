@@ -58,7 +58,7 @@ fn all_that_is_wrong_with_a_document_is_named_at_once() {
     );
     assert!(all.contains("8:13 spec.routes[0].name | `01` without quotes is a number to some readers of YAML | where text is meant, write \"01\""), "{all}");
     assert!(all.contains("spec.routes[1].to | `5` stands where an object with its fields is meant"), "{all}");
-    assert!(all.contains("12:24 spec.duplicates.window | `24` without quotes is a number"), "{all}");
+    assert!(all.contains("12:24 spec.duplicates.window | `24` has no unit"), "{all}");
 }
 
 #[test]

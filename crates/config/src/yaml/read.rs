@@ -51,7 +51,16 @@ fn not_yaml(error: &ScanError) -> Unreadable {
     let at = place(*error.marker());
     match error.info() {
         "recursion limit exceeded" => unreadable(at, "this is nested too deeply", "documents need about ten levels"),
-        info => unreadable(at, format!("this is not YAML: {info}"), "look for a missing quote, bracket or indent"),
+        info => {
+            let remedy = if info.contains("tabs") {
+                "indent with spaces"
+            } else if info.contains("mapping values are not allowed") {
+                "put text with `: ` in it in quotes, or correct the indent"
+            } else {
+                "look for a missing quote, bracket or indent"
+            };
+            unreadable(at, format!("this is not YAML: {info}"), remedy)
+        }
     }
 }
 
