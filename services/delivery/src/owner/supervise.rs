@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barid_log::LogError;
+use barid_log::{Log, LogError, Purpose};
 use tokio::sync::{mpsc, watch};
 
 use super::command::Command;
@@ -37,9 +37,50 @@ pub async fn supervise(
             return Err(error);
         }
         tracing::warn!(destination = %options.destination, %error, "delivery starts again from its commit");
+        if matches!(error, OwnerError::Log(LogError::NoSpace(_))) {
+            wait_for_space(&*options.log, &mut stop).await;
+        }
         tokio::select! {
             () = tokio::time::sleep(RESTART_AFTER) => {}
             _ = stop.changed() => return Ok(()),
         }
+        if *stop.borrow() {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until outcomes can be written again, or until `stop`: nothing may be sent before.
+async fn wait_for_space(log: &dyn Log, stop: &mut watch::Receiver<bool>) {
+    let mut space = log.space();
+    while !*stop.borrow() && !space.borrow_and_update().allows(Purpose::Delivery) {
+        tokio::select! {
+            changed = space.changed() => if changed.is_err() { return },
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use barid_log::SpaceLevel;
+    use barid_log::memory::MemoryLog;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_any_space_delivery_waits_for_some_or_for_the_end() {
+        let log = Arc::new(MemoryLog::new(16));
+        let (stop, mut stopped) = watch::channel(false);
+        log.set_space(SpaceLevel::Exhausted);
+        let (moment, patience) = (Duration::from_millis(50), Duration::from_secs(30));
+        assert!(tokio::time::timeout(moment, wait_for_space(&*log, &mut stopped)).await.is_err());
+        log.set_space(SpaceLevel::NoRouting);
+        assert!(tokio::time::timeout(patience, wait_for_space(&*log, &mut stopped)).await.is_ok());
+        log.set_space(SpaceLevel::Exhausted);
+        stop.send_replace(true);
+        assert!(tokio::time::timeout(patience, wait_for_space(&*log, &mut stopped)).await.is_ok());
     }
 }
