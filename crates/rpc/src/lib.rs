@@ -10,12 +10,15 @@
 //! everything has a named bound ([`limits`]). What this leaves to others: what a revision is compiled to, what is done
 //! with an output, where snapshots come from and whether a command may be carried out.
 
+pub mod config;
 mod contract;
+pub mod control;
 mod convert;
 pub mod limits;
 mod proto;
 mod remote;
 mod revisions;
+pub mod route;
 pub mod serve;
 #[cfg(test)]
 mod tests;

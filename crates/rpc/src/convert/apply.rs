@@ -68,13 +68,13 @@ impl Payloads<'_> {
     }
 }
 
-pub(crate) fn applied_wire(input: &ApplyInput, applied: &Applied) -> wire::apply_result::Result {
+pub(crate) fn applied_wire(raw: &Bytes, applied: &Applied) -> wire::apply_result::Result {
     use wire::apply_result::Result;
     match applied {
         Applied::Filtered { by } => Result::Filtered(wire::Filtered { by: (*by).to_owned() }),
         Applied::Failed(findings) => Result::Failed(wire::Failed { findings: findings_wire(findings) }),
         Applied::Routed(routes) => {
-            let mut payloads = Payloads { raw: &input.raw, kept: Vec::new() };
+            let mut payloads = Payloads { raw, kept: Vec::new() };
             let routes = routes.iter().map(|route| route_wire(route, &mut payloads)).collect();
             Result::Routed(wire::Routed { routes, payloads: payloads.kept })
         }

@@ -9,6 +9,9 @@ mod envelope;
 mod failure;
 mod parse;
 
+#[cfg(test)]
+mod tests;
+
 use barid_model::{Digest, MessageUid, Name, Revision};
 use bytes::Bytes;
 

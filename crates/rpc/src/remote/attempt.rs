@@ -13,6 +13,8 @@ use http::uri::PathAndQuery;
 use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_prost::ProstCodec;
 
 use super::replicas::Replicas;
@@ -20,9 +22,12 @@ use super::weight;
 use crate::contract::{Answer, Contract};
 use crate::convert::Invalid;
 use crate::limits;
+use crate::transport::dial::Requests;
 
 /// Longest wait of a suspect before its turn: suspects of several processes would meet at each replica that comes back.
 const APART: Duration = Duration::from_millis(200);
+/// How long a replica may take to say that it is alive before it is tried with a suspect.
+const ALIVE: Duration = Duration::from_millis(300);
 /// Wait before a replica that was too busy, or the only one there is, is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -146,6 +151,12 @@ impl Tries {
             let patience = (Instant::now() + self.no_replica).min(deadline);
             let Some(replica) = replicas.choose(avoid, patience).await else { break };
             let Some(requests) = replica.requests() else { continue };
+            // Whether its connection was broken before is not to be the suspect's fault.
+            if turn.is_some() && !is_alive::<C>(requests.clone()).await {
+                tokio::time::sleep(PAUSE).await;
+                avoid = Some(replica.id);
+                continue;
+            }
             let until = (Instant::now() + self.attempt + extra).min(deadline);
             let on_the_way = replica.begin();
             let tried = try_once::<C>(requests, inputs, until).await;
@@ -191,8 +202,15 @@ fn chance() -> f64 {
     f64::from(u16::try_from(random >> 48).unwrap_or(0)) / f64::from(u16::MAX)
 }
 
+/// Whether a replica answers at all, now.
+async fn is_alive<C: Contract>(requests: Requests) -> bool {
+    let asked = HealthCheckRequest { service: C::SERVICE.to_owned() };
+    let mut client = HealthClient::new(requests);
+    matches!(tokio::time::timeout(ALIVE, client.check(asked)).await, Ok(Ok(_)))
+}
+
 async fn try_once<C: Contract>(
-    requests: crate::transport::dial::Requests,
+    requests: Requests,
     inputs: &[C::Input],
     until: Instant,
 ) -> Result<Vec<Answer<C::Output>>, Fault> {

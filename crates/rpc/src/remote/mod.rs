@@ -21,7 +21,7 @@ use crate::limits;
 use crate::transport::tls::Tls;
 use attempt::Tries;
 use queue::Queue;
-use replicas::Replicas;
+pub(crate) use replicas::Replicas;
 
 /// Where replicas are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::transport::dial::{Dial, Requests};
 
 /// One replica of a service.
-pub(super) struct Replica {
+pub(crate) struct Replica {
     /// Tells it from others, also from one that had its address before.
     pub(super) id: u64,
     dial: Dial,
@@ -52,7 +52,7 @@ impl Replica {
     }
 
     /// Its connection, while it serves.
-    pub(super) fn requests(&self) -> Option<Requests> {
+    pub(crate) fn requests(&self) -> Option<Requests> {
         self.requests.load().as_deref().cloned()
     }
 

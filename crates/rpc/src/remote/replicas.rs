@@ -18,7 +18,7 @@ use crate::transport::dial::Dial;
 use crate::transport::tls::Tls;
 
 /// Replicas of one service, kept connected.
-pub(super) struct Replicas {
+pub(crate) struct Replicas {
     service: &'static str,
     known: ArcSwap<Vec<Arc<Replica>>>,
     kept: Mutex<BTreeMap<u64, AbortOnDropHandle<()>>>,
@@ -46,7 +46,7 @@ impl Replicas {
     }
 
     /// Those that names stand for, for as long as this lives.
-    pub(super) fn resolving(service: &'static str, targets: Vec<Target>, tls: Option<Arc<Tls>>) -> Arc<Self> {
+    pub(crate) fn resolving(service: &'static str, targets: Vec<Target>, tls: Option<Arc<Tls>>) -> Arc<Self> {
         let own = Self::new(service);
         let weak = Arc::downgrade(&own);
         let task = tokio::spawn(async move {
@@ -116,7 +116,7 @@ impl Replicas {
         self.known.load().iter().filter(|replica| replica.is_serving()).count()
     }
 
-    pub(super) async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         let mut changed = self.changed.subscribe();
         while self.serving() == 0 {
             if changed.changed().await.is_err() {
@@ -127,7 +127,7 @@ impl Replicas {
 
     /// One to ask: of two taken by chance the one with less to do, and not `avoid` nor one that is suspect while there are
     /// others. None where none serves until `patience` ends.
-    pub(super) async fn choose(&self, avoid: Option<u64>, patience: Instant) -> Option<Arc<Replica>> {
+    pub(crate) async fn choose(&self, avoid: Option<u64>, patience: Instant) -> Option<Arc<Replica>> {
         let mut changed = self.changed.subscribe();
         loop {
             if let Some(replica) = self.now(avoid) {

@@ -9,9 +9,9 @@ mod stage;
 use std::future::Future;
 use std::sync::Arc;
 
+use barid_model::Envelope;
 use barid_model::Payload;
 use barid_model::stage::Stage;
-use barid_model::{Envelope, Revision};
 use barid_transform::{Applied, ApplyInput};
 use barid_validate::{ParseInput, ParseTable, Verdict};
 use bytes::Bytes;
@@ -20,13 +20,17 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::config::Publisher;
 use crate::contract::{ApplyContract, Exchange as _, ParseContract};
+use crate::control::Commanded;
 use crate::limits;
 use crate::proto::parse::v1::parse_server::ParseServer;
 use crate::proto::transform::v1::transform_server::TransformServer;
 use crate::revisions::Revisions;
+use crate::route::Routing;
 use crate::transport::Listener;
 use crate::transport::dial::FRAME_BYTES;
+pub(crate) use stage::timeout_of;
 use stage::{Applying, Computer, Parsing};
 
 /// HTTP/2 windows in bytes, a stream's and a connection's: a batch fits without a round trip.
@@ -99,6 +103,30 @@ impl Services {
         self
     }
 
+    /// Adds the configuration stream.
+    #[must_use]
+    pub fn config(mut self, publisher: &Publisher) -> Self {
+        self.routes.add_service(publisher.service());
+        self.names.push(crate::config::SERVICE);
+        self
+    }
+
+    /// Adds what a router does for others.
+    #[must_use]
+    pub fn routing<R: Routing>(mut self, routing: Arc<R>) -> Self {
+        self.routes.add_service(crate::route::Served::service(routing));
+        self.names.push(crate::route::SERVICE);
+        self
+    }
+
+    /// Adds commands.
+    #[must_use]
+    pub fn control<C: Commanded>(mut self, commanded: Arc<C>) -> Self {
+        self.routes.add_service(crate::control::Served::service(commanded));
+        self.names.push(crate::control::SERVICE);
+        self
+    }
+
     /// What tells callers whether these services take calls.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -158,9 +186,4 @@ pub async fn serve(
         .serve_with_incoming_shutdown(listener.incoming(), draining)
         .await?;
     Ok(())
-}
-
-/// Names a revision where none is held: for texts.
-pub(crate) fn unknown(revision: Revision) -> barid_model::stage::StageError {
-    barid_model::stage::StageError::UnknownRevision(revision)
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::{Applies, unknown};
+use super::Applies;
 use crate::convert::{Failed, Strict, applied_wire, apply_parts, failure_wire, parse_parts, verdict_wire};
 use crate::limits;
 use crate::proto::parse::v1 as parse;
@@ -162,7 +162,7 @@ where
         let stage = self.stage.clone();
         let results = self.computer.run(move || {
             let encode = |input: &ApplyInput, applied: &Applied| transform::ApplyResult {
-                result: Some(applied_wire(input, applied)),
+                result: Some(applied_wire(&input.raw, applied)),
             };
             let failure = |failed| transform::ApplyResult {
                 result: Some(transform::apply_result::Result::Failure(failure_wire(&failed))),
@@ -194,7 +194,7 @@ async fn found<T: Send + Sync + 'static>(
 ) -> Result<Arc<T>, Failed> {
     revisions.find(revision, wait).await.map_err(|missing| {
         Failed::Stage(match missing {
-            Missing::Unknown(revision) => unknown(revision),
+            Missing::Unknown(revision) => StageError::UnknownRevision(revision),
             Missing::Unusable { .. } => StageError::Unavailable(missing.to_string()),
         })
     })
@@ -202,12 +202,16 @@ async fn found<T: Send + Sync + 'static>(
 
 /// Until when a call waits for what it needs: so that its answer still arrives in time.
 fn wait<T>(request: &Request<T>) -> Instant {
-    let header = request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok());
-    let most = match header.and_then(timeout) {
+    let most = match timeout_of(request) {
         Some(timeout) => timeout.saturating_sub(limits::ANSWER_MARGIN).min(limits::REVISION_WAIT),
         None => limits::REVISION_WAIT,
     };
     Instant::now() + most
+}
+
+/// How long the caller waits, where it says so.
+pub(crate) fn timeout_of<T>(request: &Request<T>) -> Option<Duration> {
+    request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(timeout)
 }
 
 /// Reads `grpc-timeout`: at most eight digits and a unit.

@@ -76,16 +76,13 @@ impl House {
         let problems: Vec<String> =
             compiled.problems.iter().filter(|problem| problem.is_error()).map(ToString::to_string).collect();
         assert_eq!(problems, Vec::<String>::new());
-        let mut snapshot = Arc::into_inner(compiled.snapshot).unwrap();
-        let identity = Revision::of(&snapshot.save());
-        let table = Arc::into_inner(std::mem::take(&mut snapshot).parse).unwrap().identified(identity);
-        let again = compile(&Sources::from_texts(texts.iter().map(|(name, text)| (&**name, &**text))), None);
-        let snapshot = Arc::into_inner(again.snapshot).unwrap();
+        let snapshot = Arc::into_inner(compiled.snapshot).unwrap();
+        let table = Arc::clone(&snapshot.parse);
         let closures = Shelf::default();
         for channel in snapshot.channels.values() {
             closures.0.lock().insert(channel.revision, channel.closure.clone());
         }
-        Self { snapshot, table: Arc::new(table), tables: Arc::default(), closures: Arc::new(closures) }
+        Self { snapshot, table, tables: Arc::default(), closures: Arc::new(closures) }
     }
 
     /// A message that came in at the listener.
