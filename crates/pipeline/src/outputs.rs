@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use barid_log::{Entry, Log, LogError, Subject, Ticket, Writer};
-use barid_model::Partition;
 use barid_model::record::{InRecord, Intake, OutRecord, Record as _, RecordError, RoutedRecord, Source};
+use barid_model::{Name, Partition};
 use bytes::Bytes;
 
 use crate::fanout::Fanout;
@@ -34,6 +34,8 @@ struct Output {
     writer: Writer,
     written: Option<Source>,
     waiting: Vec<Bytes>,
+    /// Somebody reads it to go on with the message.
+    goes_on: bool,
 }
 
 /// Collects the outputs of a batch of messages and appends them, a subject at a time.
@@ -43,15 +45,33 @@ pub struct Outputs {
     subjects: HashMap<Subject, Output>,
     /// Subjects in the order of their first use, so that appends are queued in a stable order.
     order: Vec<Subject>,
+    /// Names made before: of OUT by destination, and the other two.
+    outs: HashMap<Name, Subject>,
+    routed: Subject,
+    chained: Subject,
 }
 
 type Reads = fn(Bytes) -> Result<Option<Source>, RecordError>;
 
 impl Outputs {
     /// The outputs of a partition.
-    #[must_use]
-    pub fn new(log: Arc<dyn Log>, partition: Partition) -> Self {
-        Self { log, partition, subjects: HashMap::new(), order: Vec::new() }
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn new(log: Arc<dyn Log>, partition: Partition) -> Result<Self, LogError> {
+        let (routed, chained) = (subject::routed(partition)?, subject::intake(partition, Intake::Chained)?);
+        let (subjects, outs) = (HashMap::new(), HashMap::new());
+        Ok(Self { log, partition, subjects, order: Vec::new(), outs, routed, chained })
+    }
+
+    /// OUT of a destination.
+    fn out(&mut self, destination: &Name) -> Result<Subject, LogError> {
+        if let Some(subject) = self.outs.get(destination) {
+            return Ok(subject.clone());
+        }
+        let subject = subject::out(destination, self.partition)?;
+        self.outs.insert(destination.clone(), subject.clone());
+        Ok(subject)
     }
 
     /// Adds the outputs of one message to the batch, but for those that are there already.
@@ -60,7 +80,7 @@ impl Outputs {
     /// [`OutputError`]; the batch must then be dropped with this value and begun anew from the commit.
     pub async fn add(&mut self, fanout: &mut Fanout) -> Result<(), OutputError> {
         for out in &fanout.outs {
-            let subject = subject::out(&out.destination, self.partition)?;
+            let subject = self.out(&out.destination)?;
             let reads: Reads = |b| OutRecord::decode(b).map(|r| Some(r.source));
             let place = self.push(subject, out.source, || out.encode(), reads).await?;
             if let Some(delivery) = fanout.routed.deliveries.iter_mut().find(|delivery| delivery.id == out.id) {
@@ -69,25 +89,35 @@ impl Outputs {
         }
         for chained in &fanout.chained {
             let Some(source) = chained.source else { continue };
-            let subject = subject::intake(self.partition, Intake::Chained)?;
+            let subject = self.chained.clone();
             self.push(subject, source, || chained.encode(), |b| InRecord::decode(b).map(|r| r.source)).await?;
         }
-        let (routed, subject) = (&fanout.routed, subject::routed(self.partition)?);
+        let (routed, subject) = (&fanout.routed, self.routed.clone());
         let reads: Reads = |b| RoutedRecord::decode(b).map(|r| Some(r.source));
         self.push(subject, routed.source, || routed.encode(), reads).await?;
         Ok(())
     }
 
-    /// Queues what was added; each ticket ends when its part is durable.
+    /// Queues what was added; each ticket ends when its part is durable. The last append takes the others with it, and if nothing goes anywhere, because all
+    /// is filtered or a resend, nobody waits for the record that says so.
     ///
     /// # Errors
     /// As [`Outputs::add`].
     pub async fn append(&mut self) -> Result<Vec<Ticket>, OutputError> {
         let mut tickets = Vec::new();
+        let waiting = |output: &Output| !output.waiting.is_empty();
+        let mut left = self.subjects.values().filter(|output| waiting(output)).count();
+        let goes_on = self.subjects.values().any(|output| waiting(output) && output.goes_on);
         for subject in &self.order {
-            if let Some(output) = self.subjects.get_mut(subject).filter(|output| !output.waiting.is_empty()) {
-                tickets.push(output.writer.append(std::mem::take(&mut output.waiting)).await?);
-            }
+            let Some(output) = self.subjects.get_mut(subject).filter(|output| waiting(output)) else { continue };
+            let records = std::mem::take(&mut output.waiting);
+            left -= 1;
+            let appended = if left == 0 && goes_on {
+                output.writer.append(records).await?
+            } else {
+                output.writer.append_later(records).await?
+            };
+            tickets.push(appended);
         }
         Ok(tickets)
     }
@@ -104,7 +134,8 @@ impl Outputs {
             let (writer, last) = Writer::open(Arc::clone(&self.log), subject.clone()).await?;
             let written = source_of(&subject, last, reads)?;
             self.order.push(subject.clone());
-            self.subjects.insert(subject.clone(), Output { writer, written, waiting: Vec::new() });
+            let goes_on = subject != self.routed;
+            self.subjects.insert(subject.clone(), Output { writer, written, waiting: Vec::new(), goes_on });
         }
         if let Some(output) = self.subjects.get_mut(&subject)
             && !output.written.is_some_and(|written| written.covers(&source))

@@ -137,7 +137,7 @@ impl Router {
         let commits = Commits::take_over(Arc::clone(&log), partition).await?;
         let stored = commits.stored().clone();
         let judge = Judge::open(Arc::clone(&log), partition, stored.remembered, stored.received).await?;
-        let outputs = Outputs::new(log, partition);
+        let outputs = Outputs::new(log, partition)?;
         handle.done.store(stored.received, Ordering::Relaxed);
         handle.done_chained.store(stored.chained, Ordering::Relaxed);
         Ok(Self {

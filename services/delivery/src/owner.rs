@@ -25,8 +25,8 @@ use std::time::Duration;
 use barid_log::{Batch, Log, LogError, Position, Reader, Writer};
 use barid_model::{Clock, Name, Partition, Partitions, Timestamp};
 use barid_pipeline::subject;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -128,6 +128,8 @@ pub struct Owner {
     started: Instant,
     show_at: Timestamp,
     stopping: bool,
+    /// More of OUT was read since the send limit was looked at.
+    has_read: bool,
 }
 
 impl Owner {
@@ -164,6 +166,7 @@ impl Owner {
             started: Instant::now(),
             show_at: Timestamp::default(),
             stopping: false,
+            has_read: true,
             options,
         };
         owner.complete(left);
@@ -183,6 +186,8 @@ impl Owner {
         let (mut plans, mut paused) = (self.options.plan.clone(), self.options.paused.clone());
         let mut commit_at = Instant::now() + COMMIT_EVERY;
         let mut deadline = None;
+        let timer = tokio::time::sleep_until(commit_at);
+        tokio::pin!(timer);
         if *stop.borrow_and_update() {
             return Ok(());
         }
@@ -192,6 +197,10 @@ impl Owner {
                 break;
             }
             let wake = self.wake_at(commit_at, deadline);
+            // Moving a timer costs; one that rings too early is moved then.
+            if timer.deadline() > wake || timer.is_elapsed() {
+                timer.as_mut().reset(wake);
+            }
             let reads = !self.stopping && self.takes_more();
             tokio::select! {
                 biased;
@@ -208,7 +217,7 @@ impl Owner {
                 Ok(()) = plans.changed() => self.replan(&plans.borrow_and_update().clone()),
                 Ok(()) = paused.changed() => self.channels_paused(),
                 Some(batch) = batches.recv(), if reads => self.batch(batch?)?,
-                () = tokio::time::sleep_until(wake) => {
+                () = timer.as_mut() => {
                     if Instant::now() >= commit_at {
                         commit_at = Instant::now() + COMMIT_EVERY;
                         self.commit(false).await?;
@@ -216,8 +225,21 @@ impl Owner {
                     }
                 }
             }
+            self.also()?;
         }
         self.commit(true).await
+    }
+
+    /// What else has come by now: one step serves it all, and one append records it.
+    fn also(&mut self) -> Result<(), OwnerError> {
+        while let Some(Some(landed)) = self.landed.next().now_or_never() {
+            let (id, landed) = landed?;
+            self.land(id, landed);
+        }
+        while let Some((id, sent)) = self.slots.ready() {
+            self.answered(id, &sent);
+        }
+        Ok(())
     }
 
     /// Everything that can be done without waiting for anybody: read PARK, send, write.

@@ -201,6 +201,12 @@ impl Window {
         self.prefixes.values().filter_map(Prefix::outcomes_from).min()
     }
 
+    /// Whether something waits for this entry to end.
+    #[must_use]
+    pub fn has_followers(&self, id: EntryId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| self.lanes.has_followers(id, &entry.record))
+    }
+
     /// Takes an entry out whose place is in PARK, where it goes on waiting.
     pub fn withdraw(&mut self, id: EntryId) -> Option<Entry> {
         self.leave(id)

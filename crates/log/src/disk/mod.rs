@@ -4,7 +4,7 @@
 //! One file for all of them lets one `fdatasync` serve everything that waits at that moment, whatever it is for; the rest of the design follows.
 //!
 //! * `queue` gives places: order, compare-and-set, bounds. `write` (one thread) turns what is queued into groups. `group` and `format` are the bytes.
-//! * `index` knows where everything is, `places` and `sidecar` what one segment holds, `read` reads it. `files` keeps a bounded number of files open.
+//! * `index` knows where everything is, `places` and `sidecar` what one segment holds, `read` reads it; `tail` has what was written last. `files` keeps a bounded number of files open.
 //! * `keep` (another thread) seals segments, watches free space, and lets `compact` give space back behind the trims.
 //! * `open` and `scan` are the start: what is torn is cut off, what is damaged is reported with its place and served around, and the last group is copied
 //!   to new storage before anyone may believe it.
@@ -36,6 +36,7 @@ mod sidecar;
 #[cfg(any(test, feature = "contract"))]
 pub mod simulated;
 pub mod storage;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -48,7 +49,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 pub use self::options::{GroupStats, Observer, OpenError, Options, Recovery};
-use self::queue::{Queue, Queued};
+use self::queue::{Haste, Queue, Queued};
 use self::shared::Shared;
 use self::storage::{Directory, Storage};
 use crate::memory::{check_append, check_value};
@@ -149,9 +150,13 @@ impl DiskLog {
         if !queue.has_room() {
             return None;
         }
+        let due = queue.due();
         let queued = change(&mut queue, &self.shared);
+        let is_news = queue.is_news(due);
         drop(queue);
-        self.shared.work.notify_one();
+        if is_news {
+            self.shared.work.notify_one();
+        }
         Some(queued)
     }
 
@@ -159,11 +164,33 @@ impl DiskLog {
         if self.shared.space.borrow().allows(purpose) { Ok(()) } else { Err(LogError::NoSpace(purpose)) }
     }
 
+    async fn append_with(
+        &self,
+        haste: Haste,
+        subject: &Subject,
+        last: Position,
+        records: Vec<Bytes>,
+    ) -> Result<Ticket, LogError> {
+        let bytes = check_append(&records)?;
+        self.check_space(subject.purpose())?;
+        let stream = self.shared.stream(subject);
+        let mut records = Some(records);
+        let queued = self.queue(|queue, _| {
+            let queued = queue.append(&stream, last, records.take().unwrap_or_default(), bytes)?;
+            queue.hasten(haste);
+            Ok(queued)
+        });
+        let queued = queued.await?;
+        Ok(Ticket::new(last.next(), Position(queued.at), queued.done))
+    }
+
     async fn change_key(&self, key: &Key, expect: Revision, value: Option<Bytes>) -> Result<Revision, LogError> {
         self.check_space(Purpose::Delivery)?;
         let queued = self.queue(|queue, shared| {
             let durable = shared.index.read().keys.get(key).copied();
-            queue.put(key, expect, value.clone(), durable)
+            let queued = queue.put(key, expect, value.clone(), durable)?;
+            queue.hasten(Haste::Now);
+            Ok(queued)
         });
         let queued = queued.await?;
         let unknown = |_| Err(LogError::Unknown("the log ended before it answered".into()));
@@ -191,15 +218,16 @@ impl Log for DiskLog {
         last: Position,
         records: Vec<Bytes>,
     ) -> BoxFuture<'a, Result<Ticket, LogError>> {
-        Box::pin(async move {
-            let bytes = check_append(&records)?;
-            self.check_space(subject.purpose())?;
-            let stream = self.shared.stream(subject);
-            let mut records = Some(records);
-            let queued =
-                self.queue(|queue, _| queue.append(&stream, last, records.take().unwrap_or_default(), bytes)).await?;
-            Ok(Ticket::new(last.next(), Position(queued.at), queued.done))
-        })
+        Box::pin(self.append_with(Haste::Now, subject, last, records))
+    }
+
+    fn append_later<'a>(
+        &'a self,
+        subject: &'a Subject,
+        last: Position,
+        records: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<Ticket, LogError>> {
+        Box::pin(self.append_with(Haste::Later, subject, last, records))
     }
 
     fn last<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Entry>, LogError>> {
@@ -242,6 +270,9 @@ impl Log for DiskLog {
                 return Ok(Batch { next: from.max(Position(1)), ..Batch::default() });
             };
             let id = stream.id;
+            if let Some(batch) = self.shared.read_tail(id, from.0.max(1), limit) {
+                return Ok(batch);
+            }
             // What has just been written is in the page cache, and a few microseconds of `pread` are less than a change of threads. Sealed segments may have to
             // come from the device, which would hold up every other task of this thread.
             if self.shared.is_cold(id, from.0.max(1)) && tokio::runtime::Handle::try_current().is_ok() {

@@ -20,7 +20,7 @@ use super::scan::{Scan, Tail, scan};
 use super::shared::Shared;
 use super::sidecar::{self, Summary};
 use super::storage::{File, Storage, is_full};
-use super::write::{Active, Writer, create};
+use super::write::{Active, Rhythm, Writer, create};
 use super::{format, identity};
 use crate::{Damage, Key, Position, SpaceLevel, Subject};
 
@@ -39,6 +39,7 @@ pub(super) fn open(storage: Arc<dyn Storage>, options: Options) -> Result<(Arc<S
         work: Default::default(),
         room: Default::default(),
         index: Default::default(),
+        tail: Default::default(),
         space: tokio::sync::watch::Sender::new(SpaceLevel::Free),
         keep: Default::default(),
         keep_work: Default::default(),
@@ -48,7 +49,14 @@ pub(super) fn open(storage: Arc<dyn Storage>, options: Options) -> Result<(Arc<S
     let (active, sequence) =
         opening.run().map_err(|source| OpenError::Storage { place, what: "reading its segments", source })?;
     let recovery = opening.recovery;
-    let writer = Writer { shared: shared.clone(), active, sequence, unconfirmed: false, buffer: Vec::new() };
+    let writer = Writer {
+        shared: shared.clone(),
+        active,
+        sequence,
+        unconfirmed: false,
+        buffer: Vec::new(),
+        rhythm: Rhythm::default(),
+    };
     Ok((shared, writer, recovery))
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
@@ -14,6 +15,19 @@ use crate::{Key, LogError, MAX_QUEUED_APPENDS, MAX_QUEUED_BYTES, Position, Purpo
 
 /// Most bytes of one group: with a slow disk (100 MB/s) its writing still takes under 0.1 s; one larger append is a group alone.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// Longest that an append without haste waits for one with haste to travel with: far below what anybody who waits for it would notice, far above the time
+/// between two syncs of a busy log.
+const LATER: Duration = Duration::from_millis(2);
+
+/// Whether somebody waits for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// It is written as soon as the writer is free.
+    Now,
+    /// It travels with the next that is, or after a moment.
+    Later,
+}
 
 /// A subject that has been asked for.
 pub(super) struct Stream {
@@ -92,7 +106,7 @@ impl Change {
 pub(super) struct Op {
     pub(super) change: Change,
     bytes: usize,
-    done: oneshot::Sender<Result<(), LogError>>,
+    pub(super) done: oneshot::Sender<Result<(), LogError>>,
 }
 
 impl Op {
@@ -114,6 +128,12 @@ pub(super) struct Queue {
     /// Revisions of keys with all that is queued for them, and how many changes are.
     keys: HashMap<Key, (Revision, usize)>,
     pub(super) revision: u64,
+    /// When what is queued has to be written; none where nothing is.
+    due: Option<Instant>,
+    /// Changes among what is queued that somebody waits for.
+    pub(super) hasty: usize,
+    /// The writer waits until so many are.
+    wanted: Option<usize>,
     /// Trims that are not durable yet.
     trims: BTreeMap<u32, u64>,
     /// Set once: failed or closing.
@@ -135,6 +155,37 @@ impl Queue {
 
     pub(super) fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+
+    /// What was queued last is written so soon.
+    pub(super) fn hasten(&mut self, haste: Haste) {
+        let now = Instant::now();
+        self.hasty += usize::from(haste == Haste::Now);
+        let due = if haste == Haste::Now { now } else { now + LATER };
+        self.due = Some(self.due.map_or(due, |known| known.min(due)));
+    }
+
+    /// When what is queued has to be written.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// The writer waits for so many changes that somebody waits for; none: for the first.
+    pub(super) fn want(&mut self, wanted: Option<usize>) {
+        self.wanted = wanted;
+    }
+
+    /// Whether the writer has to be told of what was queued last, `due` being what it knew.
+    pub(super) fn is_news(&self, due: Option<Instant>) -> bool {
+        match self.wanted {
+            Some(wanted) => self.hasty >= wanted,
+            None => self.due.is_some_and(|now| due.is_none_or(|before| now < before)),
+        }
+    }
+
+    /// How long the writer may wait with what is queued.
+    pub(super) fn patience(&self) -> Duration {
+        self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn has_trims(&self) -> bool {
@@ -221,6 +272,9 @@ impl Queue {
             bytes <= GROUP_BYTES
         });
         let count = fits.count().max(1).min(self.ops.len());
+        // What does not fit has waited for this group.
+        self.due = (count < self.ops.len()).then(Instant::now);
+        self.hasty = 0;
         self.ops.drain(..count).collect()
     }
 

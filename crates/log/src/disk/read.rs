@@ -50,6 +50,12 @@ impl Shared {
         matches!(index.plan(id, first, 1), Plan::Rows { .. })
     }
 
+    /// A batch of what was written last; none where it has to be read from a file.
+    pub(super) fn read_tail(&self, id: u32, from: u64, limit: ReadLimit) -> Option<Batch> {
+        let first = self.index.read().marks(id)?.0;
+        if from < first { None } else { self.tail.lock().read(id, from, limit) }
+    }
+
     /// Reads a batch.
     pub(super) fn read_batch(&self, id: u32, from: u64, limit: ReadLimit) -> Result<Batch, LogError> {
         let mut batch = Batch { next: Position(from.max(1)), ..Batch::default() };

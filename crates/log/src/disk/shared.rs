@@ -1,6 +1,6 @@
 //! What the handle, the writer, the keeper and the readers of one log share.
 //!
-//! Locks are taken in the order names, queue, index, and none is held while a file is touched.
+//! Locks are taken in the order names, queue, index, tail, and none is held while a file is touched.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::keep::KeepState;
 use super::options::Options;
 use super::queue::{Names, Op, Queue, Stream};
 use super::storage::Storage;
+use super::tail::Tail;
 use crate::{Identity, LogError, Purpose, SpaceLevel, Subject};
 
 /// One open log.
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     /// Wakes appends that wait for room in the queue.
     pub(super) room: Notify,
     pub(super) index: RwLock<Index>,
+    /// What was written last.
+    pub(super) tail: Mutex<Tail>,
     pub(super) files: Files,
     pub(super) space: watch::Sender<SpaceLevel>,
     pub(super) keep: Mutex<KeepState>,

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::answer::put_answer;
 use super::command::Telling;
-use super::commit::{LIMIT_MARGIN, LIMIT_STRIDE};
+use super::commit::LIMIT_STRIDE;
 use super::write::Over;
 use super::{Owner, OwnerError};
 use crate::window::EntryId;
@@ -120,7 +120,8 @@ impl Owner {
                 commit.positions.insert(partition.0, finished);
             }
             let limit = if last { read } else { read + LIMIT_STRIDE };
-            if read > 0 && (last || read + LIMIT_MARGIN > commit.limit(partition)) {
+            // Where one limit is near, all that have moved are moved, so that 16 partitions do not make 16 commits.
+            if read > 0 && (last || read + LIMIT_STRIDE - LIMIT_STRIDE / 4 > commit.limit(partition)) {
                 commit.limits.insert(partition.0, limit);
             }
         }

@@ -127,6 +127,9 @@ impl Owner {
 
     /// Moves the send limit where reading has come near it. Nothing beyond it is sent before it is durable.
     pub(super) async fn extend_limit(&mut self) -> Result<(), OwnerError> {
+        if !std::mem::take(&mut self.has_read) {
+            return Ok(());
+        }
         let stored = self.commits.stored();
         let near = self.options.partitions.all().any(|partition| {
             let read = self.window.read(partition);

@@ -61,10 +61,20 @@ impl Slots {
     /// The next message that came back; never ends where none is on its way.
     pub(super) async fn result(&mut self) -> Option<(EntryId, Sent)> {
         let (id, sent) = self.receiver.recv().await?;
+        Some(self.back(id, sent))
+    }
+
+    /// A message that has come back already.
+    pub(super) fn ready(&mut self) -> Option<(EntryId, Sent)> {
+        let (id, sent) = self.receiver.try_recv().ok()?;
+        Some(self.back(id, sent))
+    }
+
+    fn back(&mut self, id: EntryId, sent: Sent) -> (EntryId, Sent) {
         if let Some(slot) = self.busy.remove(&id).filter(|slot| slot.generation == self.generation) {
             self.idle.push(slot);
         }
-        Some((id, sent))
+        (id, sent)
     }
 
     fn spawn(&self, mut connection: Box<dyn Connection>) -> Slot {

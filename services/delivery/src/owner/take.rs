@@ -19,6 +19,7 @@ impl Owner {
     /// Takes what was read of OUT.
     pub(super) fn batch(&mut self, batch: OutBatch) -> Result<(), OwnerError> {
         let OutBatch { partition, batch } = batch;
+        self.has_read = true;
         for damage in &batch.damaged {
             tracing::error!(place = %damage.place, %partition, "routed messages cannot be read back from the log");
             for position in damage.from.0..=damage.to.0 {

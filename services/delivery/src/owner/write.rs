@@ -295,6 +295,12 @@ impl Owner {
         Ok(Some(ticket))
     }
 
+    /// Whether anybody waits for this outcome: the next of its lanes, its sender, or what stands for it in PARK.
+    fn is_waited_for(&self, write: &OutcomeWrite) -> bool {
+        let followed = write.entry.is_none_or(|id| self.window.has_followers(id));
+        followed || write.over.is_some() || write.record.awaited.is_some()
+    }
+
     async fn append_outcomes(
         &mut self,
         landed: &mut Vec<Landed>,
@@ -304,7 +310,11 @@ impl Owner {
             return Ok((None, Vec::new()));
         }
         let records = outcomes.iter().map(|write| write.record.encode()).collect();
-        let ticket = self.writing.outcome.append(records).await?;
+        let ticket = if self.stopping || outcomes.iter().any(|write| self.is_waited_for(write)) {
+            self.writing.outcome.append(records).await?
+        } else {
+            self.writing.outcome.append_later(records).await?
+        };
         let mut answers = Vec::new();
         for (write, position) in outcomes.into_iter().zip(ticket.first().0..) {
             answers.extend(answer_of(&write.record));

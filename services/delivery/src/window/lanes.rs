@@ -79,6 +79,18 @@ impl LaneQueues {
             && record.lanes.as_slice().iter().all(|lane| self.front(*lane) == Some(id))
     }
 
+    /// Whether anything waits for it.
+    pub(super) fn has_followers(&self, id: EntryId, record: &OutRecord) -> bool {
+        let Some(facility) = self.facilities.get(&record.facility) else { return false };
+        let others = |members: &BTreeSet<EntryId>| members.last().is_some_and(|last| *last > id);
+        let lanes = || record.lanes.as_slice().iter().filter_map(|lane| self.lanes.get(lane));
+        match record.lanes {
+            Lanes::None => false,
+            Lanes::Barrier => others(&facility.members),
+            _ => others(&facility.barriers) || lanes().any(|queue| queue.back().is_some_and(|last| *last > id)),
+        }
+    }
+
     /// Takes an entry out, wherever it stands; returns who may be head now.
     pub(super) fn pop(&mut self, id: EntryId, record: &OutRecord) -> Vec<EntryId> {
         let mut candidates = Vec::new();
