@@ -19,10 +19,10 @@ use tokio::sync::watch;
 use super::trimmed::Trimmed;
 
 /// Changes applied in one transaction.
-const BATCH: usize = 2_000;
+const BATCH: usize = 4_000;
 /// Records of one subject read at once.
 const READ: ReadLimit = ReadLimit { records: 500, bytes: 4 << 20 };
-/// How often an idle feeder looks.
+/// How often it looks: what collects meanwhile is one transaction, in which most messages are whole and are written once.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often new subjects are looked for.
 const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
@@ -119,10 +119,10 @@ impl Feed {
             }
             let stopping = *stop.borrow();
             let applied = self.round().await?;
-            if applied == 0 {
-                if stopping {
-                    return Ok(());
-                }
+            if applied == 0 && stopping {
+                return Ok(());
+            }
+            if applied < BATCH && !stopping {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         }
