@@ -244,7 +244,10 @@ impl Owner {
 
     /// Everything that can be done without waiting for anybody: read PARK, send, write.
     async fn step(&mut self) -> Result<(), OwnerError> {
-        self.window.elapse(self.now());
+        // Also while stopping: a timer that stays in the past would wake for ever.
+        let now = self.now();
+        self.window.elapse(now);
+        self.circuit.elapse(now);
         if !self.stopping {
             self.read_park().await?;
             self.overflow().await?;

@@ -241,10 +241,10 @@ impl Parking {
         if why == Parked::Quarantined {
             return;
         }
+        let mut from = self.waited_for_late(position, &delivery.facility);
         if let Some(facility) = self.facilities.get_mut(&delivery.facility) {
             facility.late.retain(|late| late.position != position);
         }
-        let mut from: Option<u64> = None;
         for queue in queues(delivery) {
             let Some(park) = self.queues.get_mut(&queue) else { continue };
             park.remaining = park.remaining.saturating_sub(1);
@@ -396,6 +396,13 @@ impl Parking {
         self.ended = Bits::from(first);
         self.admitted = Bits::from(first);
         self.end = first.saturating_sub(1);
+    }
+
+    /// Where the facility has to be looked through again when this record is out of the way: what was parked before it
+    /// and comes after it in OUT has waited for it, whatever its lanes.
+    fn waited_for_late(&self, position: u64, facility: &Arc<str>) -> Option<u64> {
+        let park = self.facilities.get(facility)?;
+        park.late.iter().any(|late| late.position == position).then_some(park.first)
     }
 
     fn open_facility(&mut self, facility: &Arc<str>) {

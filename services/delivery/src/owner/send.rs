@@ -13,7 +13,6 @@ impl Owner {
     /// Hands lane heads to idle connections, as far as circuit, pause and send limit allow.
     pub(super) fn send(&mut self) {
         let now = self.now();
-        self.circuit.elapse(now);
         if self.plan.paused {
             return;
         }

@@ -83,7 +83,7 @@ impl Parking {
         }
         let open = !paused && self.may_come_back(position, record, &all, &mut scan);
         if open {
-            self.admit(position, &all, &mut scan);
+            self.admit(position, &record.delivery.facility, &all, &mut scan);
         } else if !all.is_empty() {
             let order = order(record.why, record.out.1);
             let first = |at: &mut u64| *at = order.min(*at);
@@ -125,8 +125,11 @@ impl Parking {
             && (!barrier || self.began_before(facility, scan))
     }
 
-    fn admit(&mut self, position: u64, all: &[Queue], scan: &mut Scan) {
+    fn admit(&mut self, position: u64, facility: &Arc<str>, all: &[Queue], scan: &mut Scan) {
         self.admitted.insert(position);
+        if let Some(first) = self.waited_for_late(position, facility) {
+            scan.again = Some(scan.again.map_or(first, |again| again.min(first)));
+        }
         for queue in all {
             let Some(park) = self.queues.get_mut(queue) else { continue };
             park.in_window += 1;

@@ -152,3 +152,21 @@ fn what_a_person_decided_on_stays_until_that_is_durable_and_its_lane_waits_for_i
     park.parking.decide(loose);
     assert!(park.back().is_empty());
 }
+
+#[test]
+fn what_waited_for_a_barrier_that_was_parked_late_comes_back_behind_it() {
+    let mut park = Park::default();
+    park.park(Parked::Follows, 7, lanes(&[1]));
+    park.park(Parked::Follows, 5, barrier());
+    assert_eq!(park.back(), [5, 7]);
+}
+
+#[test]
+fn what_waited_for_a_barrier_that_was_parked_late_comes_back_when_that_is_given_up() {
+    let mut park = Park::default();
+    park.park(Parked::Follows, 7, lanes(&[1]));
+    let late = park.park(Parked::Held, 5, barrier());
+    assert!(park.back().is_empty());
+    park.end(late);
+    assert_eq!(park.back(), [7]);
+}
