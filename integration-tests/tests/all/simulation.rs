@@ -34,7 +34,7 @@ fn play(seed: u64) -> Result<(), String> {
 }
 
 #[test]
-fn no_crash_loses_reorders_or_silently_repeats_a_message() {
+fn d02_o01_o03_no_crash_loses_reorders_or_silently_repeats_a_message() {
     let seeds: Vec<u64> = match number("BARID_SEED") {
         Some(seed) => vec![seed],
         None => (1..=number("BARID_HISTORIES").unwrap_or(HISTORIES)).collect(),
