@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use barid_testkit::generate::Generator;
 use barid_testkit::process::{Running, free_port};
 use barid_testkit::receiver::{Act, Faults, Options, Protocol, Receiver};
-use barid_testkit::sender::{self, Made};
+use barid_testkit::sender::{self, Listed, Made};
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -21,6 +22,8 @@ use volume::Volume;
 
 /// Bytes of the data directory's volume. Intake is refused below a quarter of it.
 const VOLUME: u64 = 256 << 20;
+/// Of one that is used up to the last byte: its reserve is small enough to be used up soon.
+const SMALLER: u64 = 64 << 20;
 /// Bytes the load may use before intake is refused.
 const ROOM: u64 = 12 << 20;
 const FACILITIES: u64 = 8;
@@ -167,4 +170,54 @@ async fn a_disk_that_fills_up_under_load_loses_nothing_delivers_what_it_has_and_
     println!("{accepted} accepted until the disk was full\n{verdict}");
     assert!(verdict.is_clean(), "{verdict}");
     running.end(PATIENCE).await.unwrap();
+}
+
+/// Small messages, so that much has to be recorded of few bytes.
+fn small(count: u64) -> Vec<Bytes> {
+    let text = |n: u64| {
+        let (facility, id) = (n % FACILITIES, n / FACILITIES);
+        format!("MSH|^~\\&|A|F{facility}|B|C|20261122101500||ADT^A01|F{facility}-{id:08}|P|2.5\rPID|1||1^^^F^PI\r")
+    };
+    (0..count).map(|n| Bytes::from(text(n))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_no_byte_left_for_outcomes_delivery_waits_and_a_start_waits_with_it() {
+    const MESSAGES: u64 = 16_000;
+    let receiver = Receiver::start(Options { protocol: Protocol::Http, ..Options::default() }).await.unwrap();
+    let mut relay = Relay::to(&format!("http: {{url: \"http://{}/hl7\"}}", receiver.address()));
+    let volume = Volume::mount(&mut relay.home, SMALLER);
+    let mut running = relay.start().await;
+    receiver.refuse();
+    let ended = Ended::default();
+    let source = Arc::new(Listed::new(small(MESSAGES)));
+    let report = sender::run(relay.load(FACILITIES as usize, 16), source, ended.observer()).await;
+    assert_eq!(report.accepted, MESSAGES, "{report:?}");
+    assert_eq!(routed(&relay).await, MESSAGES);
+
+    // Whatever the engine gives up to go on with is taken by others.
+    receiver.accept();
+    let deadline = Instant::now() + PATIENCE;
+    while running.ask("/readyz").await.is_none_or(|(_, text)| !text.contains("no free space")) {
+        volume.leave(0);
+        running.alive().unwrap();
+        assert!(Instant::now() < deadline, "there is always some space");
+    }
+    let delivered = receiver.count();
+    assert!(delivered < MESSAGES, "all is delivered already");
+    running.kill().unwrap();
+    volume.leave(0);
+    let mut running = relay.home.start().unwrap();
+    readiness(&mut running, "free space").await;
+
+    volume.clear();
+    readiness(&mut running, "").await;
+    distinct(&receiver, MESSAGES as usize).await;
+    settled(&relay.home, MESSAGES).await;
+    let verdict = ended.history(&receiver).judge();
+    println!("{delivered} delivered until nothing was left\n{verdict}");
+    assert!(verdict.is_clean(), "{verdict}");
+    // Reading every record again would take a second ledger, for which this volume is too small.
+    assert!(running.stop(PATIENCE).await.unwrap().success());
+    relay.home.audit(false).await.unwrap();
 }
