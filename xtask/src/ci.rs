@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::run::run;
-use crate::{conformance, fuzz, layers, licences, tidy};
+use crate::{conformance, fuzz, layers, licences, pages, tidy};
 
 /// Seconds each fuzz target runs in CI.
 const FUZZ_SECONDS: &str = "60";
@@ -14,6 +14,7 @@ pub(crate) fn run_ci() -> Result<()> {
     tidy::run()?;
     layers::run()?;
     licences::run()?;
+    pages::run()?;
     conformance::run(None)?;
     run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     run("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items"], &[("RUSTDOCFLAGS", "-D warnings")])?;

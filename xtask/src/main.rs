@@ -5,6 +5,7 @@ mod conformance;
 mod fuzz;
 mod layers;
 mod licences;
+mod pages;
 mod run;
 mod tidy;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         "ci" => ci::run_ci(),
         "layers" => layers::run(),
         "licences" => licences::run(),
+        "pages" => pages::run(),
         "tidy" => tidy::run(),
         "conformance" => conformance::run(arguments.next().as_deref()),
         "fuzz" => fuzz::fuzz(arguments.next().as_deref()),
