@@ -1,7 +1,22 @@
 //! What the reader of the log hands over: one record, with its place, without its payload.
 
-use barid_model::Envelope;
 use barid_model::record::{CommandRecord, OutRecord, OutcomeRecord, ParkEvent, RefusedRecord, RoutedRecord};
+use barid_model::{Envelope, MessageUid};
+use serde::{Deserialize, Serialize};
+
+/// The detail of a command that gives a delivery up which stands nowhere but in ROUTED: the order itself is what ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenUp {
+    /// The message.
+    pub uid: MessageUid,
+    /// The route.
+    pub route: String,
+    /// The piece.
+    pub part: u32,
+    /// The run.
+    pub run: u32,
+}
 
 /// One record of the log, with its place.
 #[derive(Debug, Clone, Copy)]

@@ -201,6 +201,19 @@ impl Delivery {
         }
     }
 
+    /// A person gave up what no destination has.
+    pub(crate) fn given_up(&mut self, at: Timestamp, actor: &str, reason: &str) {
+        self.ending.get_or_insert_with(|| Ending {
+            outcome: Outcome::Discarded,
+            place: At { subject: None, position: 0 },
+            at,
+            answer: None,
+            findings: None,
+            actor: Some(actor.to_owned()),
+            reason: Some(reason.to_owned()),
+        });
+    }
+
     /// Where it stands.
     pub(crate) fn state(&self) -> State {
         match (&self.ending, &self.waiting) {

@@ -26,7 +26,7 @@ pub mod story;
 pub mod view;
 
 pub use balance::Balance;
-pub use change::{Change, Entry};
+pub use change::{Change, Entry, GivenUp};
 pub use error::LedgerError;
 pub use filter::{Cursor, DeliveryFilter, MessageFilter, Page, Paging, RefusedFilter};
 pub use ledger::{Applied, Bound, Ledger};

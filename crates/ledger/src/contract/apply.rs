@@ -5,7 +5,7 @@ use barid_model::{Disposition, Outcome};
 use super::ask::{picture, same, story};
 use super::world::{World, apply, changes, finding};
 use crate::contract::world::Piece;
-use crate::{Bound, Ledger, LedgerError, MessageFilter, Paging, RefusedFilter, State};
+use crate::{Bound, DeliveryFilter, GivenUp, Ledger, LedgerError, MessageFilter, Paging, RefusedFilter, State};
 
 fn busy() -> World {
     let mut world = World::default();
@@ -130,6 +130,26 @@ pub fn a_person_may_discard_what_is_quarantined(ledger: &dyn Ledger) {
     assert_eq!(delivery.state, State::Discarded);
     assert_eq!(delivery.actor.as_deref(), Some("amina"));
     assert_eq!(delivery.reason.as_deref(), Some("patient registered twice"));
+}
+
+pub fn an_order_ends_what_the_router_set_aside_for_a_channel(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let uid = world.accept();
+    let mut routed = world.routed(uid, Disposition::Routed, &["onward"]);
+    let delivery = &mut routed.deliveries[0];
+    (delivery.destination, delivery.outcome) = (None, Some(Outcome::Quarantined));
+    let id = delivery.id;
+    world.write_routed(routed);
+    world.apply(ledger);
+    let waiting = || ledger.quarantine(&DeliveryFilter::default(), &Paging::default()).unwrap().items.len();
+    assert_eq!(waiting(), 1);
+    let what = GivenUp { uid, route: "onward".into(), part: 0, run: 0 };
+    world.command_with("discard", &id.to_string(), &serde_json::to_string(&what).unwrap());
+    world.apply(ledger);
+    let delivery = story(ledger, uid).message.deliveries.remove(0);
+    assert_eq!((delivery.state, delivery.actor.as_deref()), (State::Discarded, Some("amina")));
+    assert_eq!(waiting(), 0, "it waits no more");
+    assert!(ledger.balance(&Default::default()).unwrap().holds());
 }
 
 pub fn a_message_set_aside_before_routing_may_be_routed_after_all(ledger: &dyn Ledger) {

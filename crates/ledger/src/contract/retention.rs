@@ -57,6 +57,24 @@ pub fn what_has_ended_goes_by_the_retention_of_its_channel(ledger: &dyn Ledger) 
     assert_eq!(all(ledger), [new]);
 }
 
+pub fn what_a_person_decided_on_never_waits_again_because_the_decision_is_forgotten(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let older = world.deliver();
+    let aside = world.accept();
+    world.set_aside(aside, 207);
+    world.command("discard", &aside.to_string());
+    world.apply(ledger);
+    let retention = Retention::all(world.now.plus(Duration::from_secs(60)));
+    // One message a step: when the first step forgets commands, the message is still there.
+    let first = ledger.prune(&retention, None, 1).unwrap();
+    assert_eq!((first.messages, all(ledger)), (1, vec![aside]), "{older} went first");
+    assert!(ledger.message(aside).unwrap().unwrap().settled);
+    assert_eq!(ledger.set_aside().unwrap(), [], "its partition is not kept for it");
+    assert_eq!(sweep(ledger, &retention, 1).messages, 1);
+    assert_eq!(all(ledger), []);
+    assert_eq!(ledger.commands(None, &Paging::default()).unwrap().items.len(), 0, "its command goes with it");
+}
+
 pub fn what_waits_for_a_person_is_never_removed(ledger: &dyn Ledger) {
     let mut world = World::default();
     let unrouted = world.accept();

@@ -302,13 +302,17 @@ impl World {
     }
 
     pub fn command(&mut self, verb: &str, target: &str) {
+        self.command_with(verb, target, "{}");
+    }
+
+    pub fn command_with(&mut self, verb: &str, target: &str, detail: &str) {
         let record = CommandRecord {
             at: self.now,
             actor: "amina".into(),
             reason: "asked by the laboratory".into(),
             verb: verb.into(),
             target: target.into(),
-            detail: "{}".into(),
+            detail: detail.into(),
         };
         self.write("command", Written::Command(record));
         self.wait(1);

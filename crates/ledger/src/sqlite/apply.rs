@@ -111,7 +111,10 @@ impl<'a> Gathered<'a> {
             }
             Entry::Park(ParkEvent::Ended(_) | ParkEvent::Released(_)) => {}
             Entry::Refused(record) => self.refused.push((origin, record)),
-            Entry::Command(record) => self.commands.push((origin, record)),
+            Entry::Command(record) => {
+                self.deliveries.given_up(tx, names, record)?;
+                self.commands.push((origin, record));
+            }
         }
         Ok(())
     }

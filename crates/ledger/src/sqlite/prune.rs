@@ -98,10 +98,13 @@ fn remove(tx: &Transaction<'_>, uid: MessageUid, pruned: &mut Pruned) -> Result<
 
 /// What does not belong to a message: refusals, commands, and the keys of messages that are gone.
 fn aside(tx: &Transaction<'_>, retention: &Retention) -> Result<(), Fault> {
-    // A command may be about a message of any channel, and tells that a person has decided on it.
-    for (table, before) in [("refused", retention.before), ("command", retention.earliest())] {
-        let sql =
-            format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ?1 ORDER BY id LIMIT ?2)");
+    // A command may be about a message of any channel. One that decided on a message goes after it: without its command
+    // that message would wait for a person again, and keep all of its partition.
+    let decides = "EXISTS(SELECT 1 FROM message m WHERE m.disposition = 3 AND m.uid = unhex(replace(target, '-', '')))";
+    for (table, before, keep) in [("refused", retention.before, "0"), ("command", retention.earliest(), decides)] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ?1 AND NOT {keep} ORDER BY id LIMIT ?2)"
+        );
         tx.prepare_cached(&sql)?.execute(params![before.micros(), ASIDE_MAX])?;
     }
     let oldest: Option<Vec<u8>> = tx.query_row("SELECT min(uid) FROM message", [], |row| row.get(0))?;

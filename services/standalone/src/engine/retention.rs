@@ -1,22 +1,26 @@
 //! What has had its time goes: payloads can no longer be shown, the ledger forgets, the log gives its storage back.
 //!
 //! Each minute, in small steps, behind everything clinical. Nothing goes that is in flight, held or waits for a person.
-//! Revisions stay as long as the log does: they are small, and a replay may ask for any. So do commands, from which the
-//! ledger knows what people decided; what stood in subjects of a removed destination goes like all else, but for the
-//! last record of each.
+//! Commands, from which the ledger knows what people decided, and revisions stay as long as anything may refer to them.
+//! What stood in subjects of a removed destination goes like all else, but for the last record of each.
 
 mod answers;
+mod commands;
 mod known;
+mod revisions;
 mod trim;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use barid_ledger::{Cursor, Ledger, LedgerError, Retention};
 use barid_log::LogError;
+use barid_model::{Name, Timestamp};
 
 use self::answers::Answers;
 pub(super) use self::known::Known;
+use super::backlog::waiting;
 use super::parts::Parts;
 
 /// How often it is looked at.
@@ -50,11 +54,15 @@ pub(super) async fn run(parts: Arc<Parts>) -> Result<(), LogError> {
     }
 }
 
+/// Runs between two looks at revisions: an hour.
+const REVISIONS_EVERY: u32 = 60;
+
 /// How far the steps of several runs have come.
 #[derive(Default)]
 struct Keeper {
     prune: Option<Cursor>,
     answers: Answers,
+    runs: u32,
 }
 
 impl Keeper {
@@ -70,8 +78,44 @@ impl Keeper {
         self.prune = forgotten.await??;
         trim::trim(&parts.storage, now.minus(known.storage())).await?;
         self.answers.run(log, now.minus(known.window())).await?;
+        let oldest = commands::oldest(log, parts.storage.partitions).await?;
+        self.commands(parts, now.minus(known.longest_known()), oldest).await?;
+        if self.runs.is_multiple_of(REVISIONS_EVERY) {
+            let _unchanged = parts.configuration.hold().await;
+            let snapshot = parts.channels.snapshot();
+            revisions::forget(log, &snapshot, now, known.longest_known(), oldest).await?;
+            revisions::destinations(log, &snapshot, &busy(parts).await?).await?;
+        }
+        self.runs = self.runs.wrapping_add(1);
         Ok(())
     }
+
+    async fn commands(
+        &self,
+        parts: &Parts,
+        before: Timestamp,
+        oldest: Option<Timestamp>,
+    ) -> Result<(), RetentionError> {
+        let ledger = Arc::clone(&parts.storage.ledger);
+        let read = tokio::task::spawn_blocking(move || ledger.positions()).await??;
+        let read = read.into_iter().find(|(subject, _)| subject == "command").map_or(0, |(_, position)| position);
+        let before = oldest.map_or(before, |oldest| before.min(oldest));
+        commands::trim(&parts.storage.log, before, read).await?;
+        Ok(())
+    }
+}
+
+/// Destinations with something to deliver or to decide on, and those of which that is not known yet.
+async fn busy(parts: &Parts) -> Result<BTreeSet<Name>, LogError> {
+    let mut busy = BTreeSet::new();
+    for (name, running) in parts.destinations.all() {
+        let view = running.shared.view();
+        let waits = waiting(&parts.storage.log, &name, &view, parts.storage.partitions).await?;
+        if view.finished.is_empty() || view.quarantined > 0 || waits > 0 {
+            busy.insert(name);
+        }
+    }
+    Ok(busy)
 }
 
 /// Has the ledger forget what is past its retention, from where the run before stopped.

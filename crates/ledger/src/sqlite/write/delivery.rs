@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use barid_model::record::{OutRecord, OutcomeRecord, ParkRecord, Parked, RoutedRecord};
+use barid_model::record::{CommandRecord, OutRecord, OutcomeRecord, ParkRecord, Parked, RoutedRecord};
 use barid_model::{DeliveryId, Envelope, Lanes, MessageUid, Outcome, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
@@ -13,7 +13,7 @@ use crate::sqlite::apply::{Origin, whole};
 use crate::sqlite::fault::Fault;
 use crate::sqlite::names::Names;
 use crate::story::Step;
-use crate::{State, key};
+use crate::{GivenUp, State, key};
 
 /// Of a row in `step`: a second IN record.
 pub(in crate::sqlite) const STEP_ACCEPTED_AGAIN: i64 = 1;
@@ -172,6 +172,22 @@ impl Deliveries {
         };
         let delivery = Some((key.route, key.part, key.run));
         Ok(Note { uid: out.uid, origin, at: record.at, kind: STEP_PARKED, delivery, step })
+    }
+
+    /// An order that itself ends a delivery.
+    pub(in crate::sqlite) fn given_up(
+        &mut self,
+        tx: &Transaction<'_>,
+        names: &mut Names,
+        record: &CommandRecord,
+    ) -> Result<(), Fault> {
+        let given_up =
+            (record.verb == "discard").then(|| serde_json::from_str::<GivenUp>(&record.detail).ok()).flatten();
+        let Some(GivenUp { uid, route, part, run }) = given_up else { return Ok(()) };
+        let key = Key { uid, route: names.text(tx, &route)?, part, run };
+        let id = DeliveryId::of(uid, &route, part, run);
+        self.slot(tx, key, id)?.given_up(record.at, &record.actor, &record.reason);
+        Ok(())
     }
 
     /// What stands at this place in PARK is held; nothing where it is not known (any more).

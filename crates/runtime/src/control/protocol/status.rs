@@ -211,7 +211,7 @@ pub struct DestinationStatus {
     /// When the message at the head was received.
     #[serde(with = "crate::time::option")]
     pub oldest: Option<Timestamp>,
-    /// Deliveries parked with their lanes: held, stalled and what follows them.
+    /// Deliveries parked with their lanes: held, stalled, paused, run again, and what follows them.
     pub parked: u64,
     /// Lanes that wait for a person.
     pub held_lanes: u64,

@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long)]
     parked: bool,
     /// Of the waiting ones, those that wait for this reason
-    #[arg(long, requires = "parked", value_parser = ["held", "stalled", "follows", "quarantined"])]
+    #[arg(long, requires = "parked", value_parser = ["held", "stalled", "paused", "follows", "rerun", "quarantined"])]
     why: Option<String>,
     /// Go on with new messages as they come
     #[arg(long, short, conflicts_with_all = ["refused", "parked", "until"])]

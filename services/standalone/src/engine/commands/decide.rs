@@ -5,7 +5,7 @@
 //! log, from which the ledger knows that it waits no more.
 
 use barid_delivery::owner::command::Act;
-use barid_ledger::{DeliveryFilter, DeliveryView, MessageView, Paging, State};
+use barid_ledger::{DeliveryFilter, DeliveryView, GivenUp, MessageView, Paging, State};
 use barid_model::{Cause, Lane, MessageUid, Name};
 use barid_runtime::control::protocol::{
     By, DeliverySelection, DiscardRequest, Done, HeldHead, Missed, ReleaseRequest, ReplayRevision, RerunRequest,
@@ -18,7 +18,7 @@ use super::act::act;
 use super::again::{Again, Why};
 use super::journal::{Order, check};
 use super::payload::{parked, received};
-use super::remake::remake;
+use super::remake::{remake, standing_in};
 use super::replay::LISTED_MAX;
 use super::select::{Chosen, Target, choose};
 
@@ -79,6 +79,16 @@ fn order(verb: Verb, target: &Target) -> Order {
     match (verb, target) {
         (Verb::Rerun, Target::Delivery(_)) => Order::new("rerun", target.id()),
         (Verb::Rerun, Target::Message(_)) => Order::new("replay", target.id()),
+        // It stands nowhere but in what the router wrote, so the order itself is what ends it: the ledger has to find it.
+        (Verb::Discard, Target::Delivery(delivery)) if delivery.destination.is_none() => {
+            let DeliveryView { uid, route, part, run, .. } = &**delivery;
+            Order::new("discard", target.id()).with(json!(GivenUp {
+                uid: *uid,
+                route: route.clone(),
+                part: *part,
+                run: *run
+            }))
+        }
         (Verb::Discard, _) => Order::new("discard", target.id()),
     }
 }
@@ -86,21 +96,24 @@ fn order(verb: Verb, target: &Target) -> Order {
 async fn rerun_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
     let (destination, position) = place(delivery)?;
     let record = parked(&engine.history, delivery).await.map_err(|error| error.text)?;
-    let nothing_made = record.is_some_and(|record| record.delivery.set_aside.is_some());
-    let what = if nothing_made {
-        let uid = delivery.uid;
-        let message = engine.history.message(uid).await.map_err(|error| error.text)?;
-        let parent = received(&engine.history, &message).await.map_err(|error| error.text)?;
-        let (payload, revision) = remake(engine, &parent, delivery)?;
-        Act::Remade { position, payload, revision }
-    } else {
-        Act::Rerun(position)
+    let what = match record.filter(|record| record.delivery.set_aside.is_some()) {
+        Some(nothing_made) => {
+            let message = engine.history.message(delivery.uid).await.map_err(|error| error.text)?;
+            // PARK keeps the bytes as received, where IN was given back meanwhile.
+            let parent = match received(&engine.history, &message).await {
+                Ok(parent) => parent,
+                Err(_) => standing_in(&message, nothing_made.delivery),
+            };
+            let (payload, revision) = remake(engine, &parent, delivery)?;
+            Act::Remade { position, payload, revision }
+        }
+        None => Act::Rerun(position),
     };
     act(engine, by, destination, what).await.map(drop)
 }
 
 async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
-    // A route to a channel that was not running made nothing that stands anywhere: its command says that it is given up.
+    // A route to a channel that failed made nothing that stands anywhere: its command says that it is given up.
     if delivery.destination.is_none() {
         return Ok(());
     }
@@ -111,7 +124,10 @@ async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> 
 fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
     match (&delivery.destination, delivery.park) {
         (Some(destination), Some(position)) => Ok((destination, position)),
-        (None, _) => Err("its channel was not running when it was routed: replay the message".to_owned()),
+        (None, _) => {
+            Err("it led to another channel and nothing was made for it: replay the message, and discard this"
+                .to_owned())
+        }
         (Some(_), None) => Err("its destination has not set it aside yet: try again".to_owned()),
     }
 }

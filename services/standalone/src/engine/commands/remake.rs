@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use barid_ledger::DeliveryView;
-use barid_model::record::InRecord;
+use barid_ledger::{DeliveryView, MessageView};
+use barid_model::record::{InRecord, OutRecord};
 use barid_model::stage::Stage as _;
-use barid_model::{Payload, Revision};
+use barid_model::{Cause, Envelope, FacilityRef, Format, Name, Payload, Revision};
 use barid_transform::{Applied, Apply, RouteOutput};
+use bytes::Bytes;
 
 use super::Engine;
 use super::again::Why;
@@ -38,6 +39,38 @@ pub(super) fn remake(engine: &Engine, parent: &InRecord, delivery: &DeliveryView
             }
         },
     }
+}
+
+/// The message as it was received, from a delivery that nothing was made for and what the ledger knows.
+pub(super) fn standing_in(message: &MessageView, delivery: OutRecord) -> InRecord {
+    let accepted = message.accepted.as_ref();
+    let envelope = Envelope {
+        uid: delivery.uid,
+        listener: accepted.map_or_else(|| Name::local("unknown"), |accepted| accepted.listener.clone()),
+        facility: FacilityRef {
+            name: delivery.facility,
+            speaks_for: accepted.and_then(|accepted| accepted.speaks_for.as_deref().map(Arc::from)),
+            verified: accepted.is_some_and(|accepted| accepted.verified),
+        },
+        channel: Some(delivery.channel),
+        revision: delivery.revision,
+        lanes: delivery.lanes,
+        received: delivery.received,
+        digest: delivery.payload.digest(),
+        format: Format::Hl7v2,
+        control_id: accepted.map(|accepted| Bytes::from(accepted.control_id.clone())).unwrap_or_default(),
+        message_type: delivery.message_type,
+        cause: Cause::Received,
+        parents: accepted.map(|accepted| accepted.parents.clone()).unwrap_or_default(),
+        origin: accepted.map(|accepted| accepted.origin.clone()).unwrap_or_default(),
+        traceparent: delivery.traceparent,
+        findings: Vec::new(),
+        keys: Vec::new(),
+        waits: None,
+        reason: None,
+        hops: accepted.map_or(0, |accepted| accepted.hops),
+    };
+    InRecord { envelope, source: None, raw: delivery.payload }
 }
 
 fn failed(findings: &[barid_model::Finding]) -> Why {

@@ -93,6 +93,11 @@ impl Known {
         self.longest(|times| times.payload.max(times.window))
     }
 
+    /// How long anything is known of a message.
+    pub(super) fn longest_known(&self) -> Duration {
+        self.longest(|times| times.metadata.max(times.payload).max(times.window))
+    }
+
     /// How long answers for senders that waited are kept.
     pub(super) fn window(&self) -> Duration {
         self.longest(|times| times.window)
