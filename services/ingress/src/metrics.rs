@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 /// Seconds from the last byte read to the acknowledgement: from one fast sync to the bounded wait.
 const LATENCIES: [f64; 14] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -73,7 +73,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers them, in a registry whose prefix is the program's.
     #[must_use]
     pub fn new(registry: &mut Registry) -> Self {
         fn histogram() -> Histogram {
@@ -94,9 +94,10 @@ impl Metrics {
             closed: Family::default(),
             latency,
         };
-        let registry = registry.sub_registry_with_prefix("barid_ingress");
+        let registry = registry.sub_registry_with_prefix("ingress");
         registry.register("received", "Messages received, whatever became of them", metrics.received.clone());
-        registry.register("received_bytes", "Bytes of messages received", metrics.bytes.clone());
+        let (bytes, noise) = (metrics.bytes.clone(), metrics.noise.clone());
+        registry.register_with_unit("received", "Bytes of messages received", Unit::Bytes, bytes);
         registry.register("accepted", "Messages made durable, by channel", metrics.accepted.clone());
         registry.register(
             "acknowledged",
@@ -106,13 +107,14 @@ impl Metrics {
         registry.register("refused", "Messages refused, by reason", metrics.refused.clone());
         registry.register("duplicates", "Resends recognised and answered again", metrics.duplicates.clone());
         registry.register("discarded_frames", "Frames that held no message, by reason", metrics.discarded.clone());
-        registry.register("noise_bytes", "Bytes between frames, skipped", metrics.noise.clone());
+        registry.register_with_unit("noise", "Bytes between frames, skipped", Unit::Bytes, noise);
         registry.register("unwritten_acknowledgements", "Answers whose sender had gone", metrics.unwritten.clone());
         registry.register("connections", "Connections that have sent something", metrics.connections.clone());
         registry.register("connections_closed", "Connections closed by us, by reason", metrics.closed.clone());
-        registry.register(
-            "acknowledgement_seconds",
+        registry.register_with_unit(
+            "acknowledgement",
             "Time from a message's last byte to its acknowledgement",
+            Unit::Seconds,
             metrics.latency.clone(),
         );
         metrics

@@ -167,7 +167,7 @@ impl Plan {
 impl House {
     pub(crate) fn new(plan: Plan, safe: Safe) -> Self {
         let memory = Memory::default();
-        let mut registry = Registry::default();
+        let mut registry = Registry::with_prefix("barid");
         let stage = Local::new(Arc::new(Parse::new(LaneHasher::new([7; 16]))));
         let parse: Arc<dyn Call<ParseInput, Verdict>> = match plan.crash {
             None => Arc::new(stage),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use barid_delivery::owner::status::View;
@@ -48,10 +49,10 @@ pub(super) struct Metrics {
     age: Family<DestinationLabel, Gauge>,
     parked: Family<DestinationLabel, Gauge>,
     quarantined: Family<DestinationLabel, Gauge>,
-    routed: Gauge,
-    duplicates: Gauge,
-    set_aside: Gauge,
-    unreadable: Gauge,
+    routed: Counter,
+    duplicates: Counter,
+    set_aside: Counter,
+    unreadable: Counter,
     routers: Mutex<Vec<(Partition, Arc<Handle>)>>,
 }
 
@@ -70,10 +71,10 @@ impl Metrics {
             age: Family::default(),
             parked: Family::default(),
             quarantined: Family::default(),
-            routed: Gauge::default(),
-            duplicates: Gauge::default(),
-            set_aside: Gauge::default(),
-            unreadable: Gauge::default(),
+            routed: Counter::default(),
+            duplicates: Counter::default(),
+            set_aside: Counter::default(),
+            unreadable: Counter::default(),
             routers: Mutex::default(),
         };
         let r = registry;
@@ -90,9 +91,9 @@ impl Metrics {
         r.register_with_unit("destination_head_age", "Age of the oldest delivery", Unit::Seconds, metrics.age.clone());
         r.register("destination_parked", "Deliveries parked with their lanes", metrics.parked.clone());
         r.register("destination_quarantined", "Deliveries set aside", metrics.quarantined.clone());
-        r.register("routed", "Messages routed since the start", metrics.routed.clone());
-        r.register("duplicates", "Resends dropped since the start", metrics.duplicates.clone());
-        r.register("quarantined", "Messages set aside before routing since the start", metrics.set_aside.clone());
+        r.register("routed", "Messages routed", metrics.routed.clone());
+        r.register("duplicates", "Resends dropped", metrics.duplicates.clone());
+        r.register("quarantined", "Messages set aside before routing", metrics.set_aside.clone());
         r.register("unreadable", "Records of the log that could not be read", metrics.unreadable.clone());
         metrics
     }
@@ -136,7 +137,7 @@ impl Metrics {
 
     fn sum(&self, count: impl Fn(&Handle) -> &std::sync::atomic::AtomicU64) -> u64 {
         let routers = self.routers.lock();
-        routers.iter().map(|(_, handle)| count(handle).load(std::sync::atomic::Ordering::Relaxed)).sum()
+        routers.iter().map(|(_, handle)| count(handle).load(Ordering::Relaxed)).sum()
     }
 
     /// Takes the present figures of destinations and routers.
@@ -157,10 +158,12 @@ impl Metrics {
             self.parked.get_or_create(&label).set(gauge(view.parked));
             self.quarantined.get_or_create(&label).set(gauge(view.quarantined));
         }
-        self.routed.set(gauge(self.sum(|handle| &handle.routed)));
-        self.duplicates.set(gauge(self.sum(|handle| &handle.duplicates)));
-        self.set_aside.set(gauge(self.sum(|handle| &handle.quarantined)));
-        self.unreadable.set(gauge(self.sum(|handle| &handle.damaged)));
+        // The routers count; a counter is brought to where theirs is.
+        let bring = |counter: &Counter, now: u64| counter.inner().store(now, Ordering::Relaxed);
+        bring(&self.routed, self.sum(|handle| &handle.routed));
+        bring(&self.duplicates, self.sum(|handle| &handle.duplicates));
+        bring(&self.set_aside, self.sum(|handle| &handle.quarantined));
+        bring(&self.unreadable, self.sum(|handle| &handle.damaged));
         Ok(())
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Engine {
     pub(crate) directory: tempfile::TempDir,
     data: tempfile::TempDir,
     child: Option<Child>,
-    port: u16,
+    pub(crate) port: u16,
     pub(crate) registry: Receiver,
     pub(crate) strict: Receiver,
 }
