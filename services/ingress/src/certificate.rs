@@ -27,6 +27,11 @@ pub(crate) fn facts(certificate: &CertificateDer<'_>) -> Option<CertificateFacts
     })
 }
 
+/// The subject as text, as people know it from their tools; empty where it cannot be read.
+pub(crate) fn subject(certificate: &CertificateDer<'_>) -> String {
+    X509Certificate::from_der(certificate).map(|(_, parsed)| parsed.subject().to_string()).unwrap_or_default()
+}
+
 /// When it expires, in seconds since 1970; none where it cannot be read.
 pub(crate) fn expires(certificate: &CertificateDer<'_>) -> Option<i64> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;

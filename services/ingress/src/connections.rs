@@ -116,12 +116,14 @@ impl Entry {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A message was recognised as a facility's.
-    pub(crate) fn facility(&self, facility: &Arc<str>) {
+    /// A message was recognised as a facility's; gives whether it was not known to be before.
+    pub(crate) fn facility(&self, facility: &Arc<str>) -> bool {
         let mut known = self.facility.lock();
-        if !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, facility)) {
+        let is_new = !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, facility));
+        if is_new {
             *known = Some(Arc::clone(facility));
         }
+        is_new
     }
 
     /// An acknowledgement was given.

@@ -20,6 +20,7 @@ use crate::metrics::{Meters, Metrics};
 use crate::rates::{Rates, Turns};
 use crate::room::Room;
 use crate::secrets::Secrets;
+use crate::shown::Shown;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
 
@@ -82,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) rules: ArcSwap<Rules>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) shown: Shown,
     pub(crate) room: Arc<Room>,
     pub(crate) turns: Turns,
     /// The number in the next answer's MSH-10.
@@ -116,6 +118,7 @@ impl Shared {
             parts,
             rules: ArcSwap::from_pointee(empty),
             connections: Arc::default(),
+            shown: Shown::default(),
             answers: AtomicU64::new(first),
         }
     }

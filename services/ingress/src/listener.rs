@@ -89,6 +89,10 @@ async fn serve(gate: Arc<Gate>, stream: TcpStream, address: SocketAddr) {
         Ok(Ok(stream)) => {
             let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
             peer.certificate = shown.and_then(certificate::facts).map(Arc::new);
+            if let (Some(facts), Some(certificate)) = (&peer.certificate, shown) {
+                let now = gate.shared.parts.clock.now();
+                gate.shared.shown.note(&gate.name, certificate, facts, now);
+            }
             speak(gate, stream, peer).await;
         }
         // A balancer that looks whether the port is open.

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::connections::ConnectionStatus;
 use crate::context::{Gate, Parts, Phase, Rules, Shared};
 use crate::rates::Rates;
+use crate::shown::SenderCertificate;
 use crate::tokens::Tokens;
 use crate::{listener, socket};
 
@@ -157,6 +158,12 @@ impl Listeners {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionStatus> {
         self.shared.connections.list()
+    }
+
+    /// The certificates that senders have shown lately.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<SenderCertificate> {
+        self.shared.shown.list(self.shared.parts.clock.now())
     }
 
     /// Stops accepting, lets every connection finish the frames it has read, acknowledgements included, and cuts those

@@ -172,8 +172,8 @@ impl Conversation {
             }
             Some(Verdict::NoReply(_)) | None => None,
         };
-        if let Some(facility) = facility {
-            present.facility(facility);
+        if let Some(facility) = facility.filter(|facility| present.facility(facility)) {
+            self.gate.shared.shown.recognised(&self.peer, facility);
         }
     }
 }

@@ -139,8 +139,10 @@ where
             }
             Some(Verdict::NoReply(_)) | None => None,
         };
-        if let (Some(present), Some(facility)) = (&self.present, facility) {
-            present.facility(facility);
+        if let (Some(present), Some(facility)) = (&self.present, facility)
+            && present.facility(facility)
+        {
+            self.gate.shared.shown.recognised(&self.peer, facility);
         }
     }
 

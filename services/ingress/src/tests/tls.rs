@@ -224,6 +224,26 @@ async fn m20_a_certificate_speaks_for_its_own_facility_and_those_it_may() {
 }
 
 #[tokio::test]
+async fn a_senders_certificate_is_told_with_whose_it_is_and_when_it_ends() {
+    let (authority, safe) = (Authority::new("CA"), Safe::default());
+    store(&safe, &authority.pair("barid.example", |_| {}), &authority);
+    let mut plan = plan(ClientAuth::Required).listener(|spec| spec.identify = Identify::Certificate);
+    plan.facilities.push(facility("chn", "chn.example", "CHN", &[]));
+    let house = plan.open_with(safe).await;
+    assert_eq!(house.listeners.certificates(), []);
+    let soon = authority.pair("chn.example", |params| params.not_after = rcgen::date_time_ymd(2099, 3, 1));
+    let mut client = dial(&house, &authority, Some(&soon), ALL).await.unwrap();
+    assert_eq!(msa(&client.ask(&adt("M1")).await), ("AA", "M1"));
+    let again = dial(&house, &authority, Some(&soon), ALL).await.unwrap();
+    let told = house.listeners.certificates();
+    assert_eq!(told.len(), 1, "once, however often it is shown: {told:?}");
+    assert_eq!((told[0].facility.as_deref(), told[0].expires), (Some("default/chn"), 4_076_006_400));
+    assert!(told[0].subject.contains("CN="), "{told:?}");
+    drop((client, again));
+    assert_eq!(house.listeners.certificates().len(), 1, "also when the connection has ended");
+}
+
+#[tokio::test]
 async fn m20_a_new_certificate_serves_new_connections_and_disturbs_none() {
     let (old, new, safe) = (Authority::new("old"), Authority::new("new"), Safe::default());
     store(&safe, &old.pair("barid.example", |_| {}), &old);

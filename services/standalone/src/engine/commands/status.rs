@@ -46,7 +46,8 @@ pub(super) async fn status(engine: &Engine) -> CommandResult<Status> {
             directory: Some(parts.configuration.directory().to_owned()),
             problems: parts.configuration.problems().iter().map(view::problem).collect(),
         },
-        certificates: certificates::all(parts.configuration.directory(), &snapshot).await,
+        certificates: certificates::all(parts.configuration.directory(), &snapshot, parts.listeners.certificates())
+            .await,
         listeners: listeners.into_iter().map(listener).collect(),
         senders: senders::all(engine, &snapshot, now).await?,
         channels: channels(engine),

@@ -1,4 +1,4 @@
-//! Certificates that an engine shows to others, the soonest to expire first: a national authority needs weeks for a new
+//! Certificates that an engine shows to others and those that senders showed to it, the soonest to expire first: a national authority needs weeks for a new
 //! one. They are read from their files, so that what will serve the next connection is what is shown.
 
 use std::path::Path;
@@ -6,17 +6,28 @@ use std::sync::Arc;
 
 use barid_config::Snapshot;
 use barid_config::settings::SecretFile;
+use barid_ingress::SenderCertificate;
 use barid_model::Timestamp;
 use barid_runtime::control::protocol::CertificateStatus;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// Certificates of listeners and destinations.
-pub(super) async fn all(directory: &Path, snapshot: &Arc<Snapshot>) -> Vec<CertificateStatus> {
+/// Most certificates of one file: a bundle of all public authorities has some 150.
+const OF_A_FILE_MAX: usize = 256;
+
+/// Certificates of listeners, destinations and senders.
+pub(super) async fn all(
+    directory: &Path,
+    snapshot: &Arc<Snapshot>,
+    senders: Vec<SenderCertificate>,
+) -> Vec<CertificateStatus> {
     let (directory, snapshot) = (directory.to_owned(), Arc::clone(snapshot));
     let read = tokio::task::spawn_blocking(move || read_all(&directory, &snapshot));
-    read.await.unwrap_or_default()
+    let mut all = read.await.unwrap_or_default();
+    all.extend(senders.into_iter().map(sender));
+    all.sort_by_key(|certificate| certificate.expires);
+    all
 }
 
 fn read_all(directory: &Path, snapshot: &Snapshot) -> Vec<CertificateStatus> {
@@ -37,21 +48,28 @@ fn read_all(directory: &Path, snapshot: &Snapshot) -> Vec<CertificateStatus> {
             own.chain(authority).collect::<Vec<_>>()
         })
     });
-    let mut all: Vec<CertificateStatus> =
-        listeners.chain(destinations).filter_map(|(owner, file)| read(directory, owner, file)).collect();
-    all.sort_by_key(|certificate| certificate.expires);
-    all
+    listeners.chain(destinations).flat_map(|(owner, file)| read(directory, &owner, file)).collect()
 }
 
-/// The first certificate of a file; none where it cannot be read, which its owner tells.
-fn read(directory: &Path, owner: String, file: &SecretFile) -> Option<CertificateStatus> {
-    let pem = std::fs::read(file.path(directory)).ok()?;
-    let der = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
-    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
-    let expires = certificate.validity().not_after.timestamp();
-    Some(CertificateStatus {
-        owner,
-        subject: certificate.subject().to_string(),
-        expires: Timestamp::from_millis(expires.saturating_mul(1_000)),
-    })
+fn sender(shown: SenderCertificate) -> CertificateStatus {
+    let owner = match &shown.facility {
+        Some(facility) => format!("sender {facility}"),
+        None => format!("unknown sender at listener {}", shown.listener),
+    };
+    CertificateStatus { owner, subject: shown.subject, expires: seconds(shown.expires) }
+}
+
+/// The certificates of a file, of a chain or a bundle each; none where it cannot be read, which its owner tells.
+fn read(directory: &Path, owner: &str, file: &SecretFile) -> Vec<CertificateStatus> {
+    let Ok(pem) = std::fs::read(file.path(directory)) else { return Vec::new() };
+    let one = |der: CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+        let expires = seconds(certificate.validity().not_after.timestamp());
+        Some(CertificateStatus { owner: owner.to_owned(), subject: certificate.subject().to_string(), expires })
+    };
+    CertificateDer::pem_slice_iter(&pem).take(OF_A_FILE_MAX).filter_map(Result::ok).filter_map(one).collect()
+}
+
+const fn seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1_000))
 }
