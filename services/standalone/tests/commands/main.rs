@@ -5,10 +5,13 @@
 mod behaving;
 mod deciding;
 mod engine;
+mod forgetting;
+mod measuring;
 mod overflowing;
 mod pausing;
 mod peers;
 mod reading;
 mod rebuilding;
+mod reloading;
 mod removing;
 mod replaying;
