@@ -161,3 +161,23 @@ pub(crate) async fn settled(home: &Home, delivered: u64) -> Balance {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// How long nothing may move before what is on its way is taken for lost.
+const STANDSTILL: Duration = Duration::from_secs(20);
+
+/// Waits until the engine says that nothing is on its way, or nothing has arrived for a while: what is missing then is for
+/// the judge to say.
+pub(crate) async fn quiet(home: &Home, receivers: &[&Receiver]) {
+    let arrived = || receivers.iter().map(|receiver| receiver.count()).sum::<u64>();
+    let (mut last, mut moved) = (arrived(), Instant::now());
+    while moved.elapsed() < STANDSTILL {
+        let balance = home.audit(false).await.unwrap();
+        if ["not yet routed", "in flight"].map(|words| balance.count(words)) == [Some(0); 2] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if arrived() != last {
+            (last, moved) = (arrived(), Instant::now());
+        }
+    }
+}
