@@ -30,7 +30,7 @@ pub use outgoing::Outgoing;
 pub use probe::Met;
 pub use sent::{AnswerClass, Answered, Sent, TransportError, TransportKind};
 pub use spec::{Environment, SpecError, answers, connector};
-pub use status::Status;
+pub use status::{ReceiverCertificate, Status};
 pub use verdict::{Backoff, Verdict};
 
 use std::time::Duration;

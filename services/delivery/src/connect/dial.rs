@@ -5,6 +5,7 @@
 //! is tried then, round and round. From any other than the first, the first is tried again after [`RETURN_AFTER`], so
 //! that a receiver that is back gets its messages back.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,9 +17,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::tls::Tls;
-use super::{TransportError, TransportKind};
+use super::{ReceiverCertificate, TransportError, TransportKind};
 
 /// Longest time to resolve, connect and agree on TLS, for one endpoint: a receiver that needs longer cannot keep up
 /// with its answers either. A destination's shorter `timeout` wins.
@@ -132,6 +134,8 @@ pub(super) struct Dialer {
     timeout: Duration,
     guard: Duration,
     state: Mutex<Chosen>,
+    /// The certificate that each endpoint showed last.
+    shown: Mutex<BTreeMap<usize, ReceiverCertificate>>,
 }
 
 #[derive(Clone, Copy)]
@@ -144,7 +148,7 @@ struct Chosen {
 impl Dialer {
     pub(super) fn new(endpoints: Vec<Endpoint>, tls: Option<Tls>, timeout: Duration, guard: Duration) -> Arc<Self> {
         let state = Mutex::new(Chosen { endpoint: 0, since: Instant::now(), silent: 0 });
-        Arc::new(Self { endpoints, tls, timeout: timeout.min(CONNECT_TIMEOUT), guard, state })
+        Arc::new(Self { endpoints, tls, timeout: timeout.min(CONNECT_TIMEOUT), guard, state, shown: Mutex::default() })
     }
 
     /// All endpoints, in order of preference.
@@ -247,7 +251,18 @@ impl Dialer {
         let (connector, name) = tls.connector(&at.host)?;
         let stream = connector.connect(name, stream).await;
         let stream = stream.map_err(|error| TransportError::new(TransportKind::Tls, format!("{at}: {error}")))?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        if let Some((_, certificate)) = shown.and_then(|bytes| X509Certificate::from_der(bytes).ok()) {
+            let (subject, expires) = (certificate.subject().to_string(), certificate.validity().not_after.timestamp());
+            let shown = ReceiverCertificate { endpoint: at.to_string(), subject, expires };
+            self.shown.lock().insert(endpoint, shown);
+        }
         Ok(Dialed { stream: Box::new(stream), endpoint, address })
+    }
+
+    /// The certificates that the endpoints showed last.
+    pub(super) fn certificates(&self) -> Vec<ReceiverCertificate> {
+        self.shown.lock().values().cloned().collect()
     }
 }
 

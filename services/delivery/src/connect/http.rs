@@ -118,7 +118,12 @@ impl Connector for Http {
 
     fn status(&self) -> Status {
         let open = self.shared.open.load(Ordering::Relaxed);
-        Status { target: self.shared.target.clone(), open, unexpected: 0 }
+        Status {
+            target: self.shared.target.clone(),
+            open,
+            unexpected: 0,
+            certificates: self.shared.dialer.certificates(),
+        }
     }
 
     fn probe(&self) -> BoxFuture<'_, Vec<Met>> {

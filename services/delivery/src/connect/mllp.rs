@@ -95,6 +95,7 @@ impl Connector for Mllp {
             target: self.shared.dialer.current(),
             open: self.shared.open.load(Ordering::Relaxed),
             unexpected: self.shared.unexpected.load(Ordering::Relaxed),
+            certificates: self.shared.dialer.certificates(),
         }
     }
 

@@ -10,4 +10,17 @@ pub struct Status {
     /// How often something came that no message had asked for (a late or second answer, noise), since the start; the
     /// connection was closed each time.
     pub unexpected: u64,
+    /// What its receivers showed last, by endpoint.
+    pub certificates: Vec<ReceiverCertificate>,
+}
+
+/// The certificate that a receiver showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiverCertificate {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Its subject.
+    pub subject: String,
+    /// When it expires, in seconds since 1970.
+    pub expires: i64,
 }

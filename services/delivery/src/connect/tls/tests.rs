@@ -98,13 +98,18 @@ async fn m20_a_receiver_is_believed_only_with_the_right_name_and_authority() {
     store(directory.path(), "ca.crt", &ours.pem);
     let sent = mllps(&receiver, directory.path(), checked("registry.example.mr")).open().send(&message("1")).await;
     answered(sent);
+    let again = mllps(&receiver, directory.path(), checked("registry.example.mr"));
+    assert_eq!(again.status().certificates, []);
+    answered(again.open().send(&message("1")).await);
+    let told = again.status().certificates;
+    assert!(told.len() == 1 && told[0].expires > 0 && told[0].endpoint.starts_with("127.0.0.1:"), "{told:?}");
     let wrong_name = mllps(&receiver, directory.path(), checked("laboratory.example.mr"));
     assert_eq!(failure(wrong_name.open().send(&message("2")).await).kind, TransportKind::Tls);
     let directory = tempfile::tempdir().unwrap();
     store(directory.path(), "ca.crt", &other.pem);
     let wrong_authority = mllps(&receiver, directory.path(), checked("registry.example.mr"));
     assert_eq!(failure(wrong_authority.open().send(&message("3")).await).kind, TransportKind::Tls);
-    assert_eq!(receiver.count(), 1);
+    assert_eq!(receiver.count(), 2);
 }
 
 #[tokio::test]

@@ -46,8 +46,7 @@ pub(super) async fn status(engine: &Engine) -> CommandResult<Status> {
             directory: Some(parts.configuration.directory().to_owned()),
             problems: parts.configuration.problems().iter().map(view::problem).collect(),
         },
-        certificates: certificates::all(parts.configuration.directory(), &snapshot, parts.listeners.certificates())
-            .await,
+        certificates: certificates::all(engine, &snapshot).await,
         listeners: listeners.into_iter().map(listener).collect(),
         senders: senders::all(engine, &snapshot, now).await?,
         channels: channels(engine),

@@ -1,4 +1,4 @@
-//! Certificates that an engine shows to others and those that senders showed to it, the soonest to expire first: a national authority needs weeks for a new
+//! Certificates that an engine shows to others and those that others showed to it, the soonest to expire first: a national authority needs weeks for a new
 //! one. They are read from their files, so that what will serve the next connection is what is shown.
 
 use std::path::Path;
@@ -6,26 +6,31 @@ use std::sync::Arc;
 
 use barid_config::Snapshot;
 use barid_config::settings::SecretFile;
+use barid_delivery::connect::ReceiverCertificate;
 use barid_ingress::SenderCertificate;
-use barid_model::Timestamp;
+use barid_model::{Name, Timestamp};
 use barid_runtime::control::protocol::CertificateStatus;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use crate::engine::commands::Engine;
+
 /// Most certificates of one file: a bundle of all public authorities has some 150.
 const OF_A_FILE_MAX: usize = 256;
 
-/// Certificates of listeners, destinations and senders.
-pub(super) async fn all(
-    directory: &Path,
-    snapshot: &Arc<Snapshot>,
-    senders: Vec<SenderCertificate>,
-) -> Vec<CertificateStatus> {
-    let (directory, snapshot) = (directory.to_owned(), Arc::clone(snapshot));
+/// Certificates of listeners, destinations, senders and receivers.
+pub(super) async fn all(engine: &Engine, snapshot: &Arc<Snapshot>) -> Vec<CertificateStatus> {
+    let parts = &engine.parts;
+    let senders = parts.listeners.certificates();
+    let (directory, snapshot) = (parts.configuration.directory().to_owned(), Arc::clone(snapshot));
     let read = tokio::task::spawn_blocking(move || read_all(&directory, &snapshot));
     let mut all = read.await.unwrap_or_default();
     all.extend(senders.into_iter().map(sender));
+    for (name, running) in parts.destinations.all() {
+        let shown = running.connector.status().certificates;
+        all.extend(shown.into_iter().map(|shown| receiver(&name, shown)));
+    }
     all.sort_by_key(|certificate| certificate.expires);
     all
 }
@@ -49,6 +54,11 @@ fn read_all(directory: &Path, snapshot: &Snapshot) -> Vec<CertificateStatus> {
         })
     });
     listeners.chain(destinations).flat_map(|(owner, file)| read(directory, &owner, file)).collect()
+}
+
+fn receiver(name: &Name, shown: ReceiverCertificate) -> CertificateStatus {
+    let owner = format!("receiver {} of destination {name}", shown.endpoint);
+    CertificateStatus { owner, subject: shown.subject, expires: seconds(shown.expires) }
 }
 
 fn sender(shown: SenderCertificate) -> CertificateStatus {
