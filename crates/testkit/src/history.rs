@@ -10,6 +10,8 @@
 //! * nothing arrives that nobody sent, and bytes arrive as they were expected.
 
 mod judge;
+#[cfg(test)]
+mod recorded;
 mod report;
 #[cfg(test)]
 mod tests;
