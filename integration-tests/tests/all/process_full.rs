@@ -62,14 +62,14 @@ fn message(id: &str) -> String {
     )
 }
 
-/// Waits until the readiness says this; an empty text: ready.
+/// Waits until the readiness says this of the disk and nothing else is missing; an empty text: ready.
 async fn readiness(running: &mut Running<'_>, says: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let told = running.ask("/readyz").await;
         match &told {
             Some((200, _)) if says.is_empty() => return,
-            Some((503, text)) if !says.is_empty() && text.contains(says) => return,
+            Some((503, text)) if !says.is_empty() && text.contains(says) && !text.contains("engine:") => return,
             _ => {}
         }
         running.alive().unwrap();
@@ -172,6 +172,19 @@ async fn a_disk_that_fills_up_under_load_loses_nothing_delivers_what_it_has_and_
     running.end(PATIENCE).await.unwrap();
 }
 
+/// A second destination for everything, so that twice as much has to be recorded.
+fn also_to(relay: &Relay, receiver: &Receiver) {
+    let path = relay.home.documents().join("relay.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("{destination: out}}]", "{destination: out}}, {name: other, to: {destination: other}}]");
+    let other = format!(
+        "---\nkind: Destination\nmetadata: {{name: other}}\nspec:\n  http: {{url: \"http://{}/hl7\"}}\n  \
+         timeout: 1s\n  retry: {{initial: 20ms, max: 200ms}}\n",
+        receiver.address()
+    );
+    std::fs::write(&path, text + &other).unwrap();
+}
+
 /// Small messages, so that much has to be recorded of few bytes.
 fn small(count: u64) -> Vec<Bytes> {
     let text = |n: u64| {
@@ -185,26 +198,31 @@ fn small(count: u64) -> Vec<Bytes> {
 async fn with_no_byte_left_for_outcomes_delivery_waits_and_a_start_waits_with_it() {
     const MESSAGES: u64 = 16_000;
     let receiver = Receiver::start(Options { protocol: Protocol::Http, ..Options::default() }).await.unwrap();
+    let other = Receiver::start(Options { protocol: Protocol::Http, ..Options::default() }).await.unwrap();
     let mut relay = Relay::to(&format!("http: {{url: \"http://{}/hl7\"}}", receiver.address()));
+    also_to(&relay, &other);
     let volume = Volume::mount(&mut relay.home, SMALLER);
     let mut running = relay.start().await;
     receiver.refuse();
+    other.refuse();
     let ended = Ended::default();
     let source = Arc::new(Listed::new(small(MESSAGES)));
     let report = sender::run(relay.load(FACILITIES as usize, 16), source, ended.observer()).await;
     assert_eq!(report.accepted, MESSAGES, "{report:?}");
-    assert_eq!(routed(&relay).await, MESSAGES);
+    assert_eq!(routed(&relay).await, 2 * MESSAGES);
 
     // Whatever the engine gives up to go on with is taken by others.
+    volume.leave(0);
     receiver.accept();
+    other.accept();
     let deadline = Instant::now() + PATIENCE;
     while running.ask("/readyz").await.is_none_or(|(_, text)| !text.contains("no free space")) {
         volume.leave(0);
         running.alive().unwrap();
+        assert!(receiver.count() + other.count() < 2 * MESSAGES, "all is delivered already");
         assert!(Instant::now() < deadline, "there is always some space");
     }
-    let delivered = receiver.count();
-    assert!(delivered < MESSAGES, "all is delivered already");
+    let delivered = receiver.count() + other.count();
     running.kill().unwrap();
     volume.leave(0);
     let mut running = relay.home.start().unwrap();
@@ -213,7 +231,8 @@ async fn with_no_byte_left_for_outcomes_delivery_waits_and_a_start_waits_with_it
     volume.clear();
     readiness(&mut running, "").await;
     distinct(&receiver, MESSAGES as usize).await;
-    settled(&relay.home, MESSAGES).await;
+    distinct(&other, MESSAGES as usize).await;
+    settled(&relay.home, 2 * MESSAGES).await;
     let verdict = ended.history(&receiver).judge();
     println!("{delivered} delivered until nothing was left\n{verdict}");
     assert!(verdict.is_clean(), "{verdict}");
