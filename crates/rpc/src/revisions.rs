@@ -29,7 +29,7 @@ pub trait Closures: Send + Sync + 'static {
 }
 
 /// Makes of a closure what a stage uses; runs off the threads that do I/O.
-pub type Make<T> = Arc<dyn Fn(&Bytes) -> Result<T, String> + Send + Sync>;
+pub type Make<T> = Arc<dyn Fn(&Bytes) -> Result<Arc<T>, String> + Send + Sync>;
 
 /// Why a revision is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +145,7 @@ impl<T: Send + Sync + 'static> Revisions<T> {
     }
 }
 
-async fn fetched<T: Send + 'static>(
+async fn fetched<T: Send + Sync + 'static>(
     revision: Revision,
     closures: Arc<dyn Closures>,
     make: Make<T>,
@@ -157,7 +157,7 @@ async fn fetched<T: Send + 'static>(
             if let Err(error) = &made {
                 tracing::error!(%revision, %error, "a revision cannot be used");
             }
-            Some(made.map(Arc::new))
+            Some(made)
         }
         Ok(None) => None,
         Err(error) => {

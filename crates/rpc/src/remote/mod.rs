@@ -129,13 +129,13 @@ impl<C: Contract> Remote<C> {
 impl<C: Contract> Inner<C> {
     /// One batch, within the bounds of a call.
     async fn one(self: &Arc<Self>, inputs: Vec<C::Input>) -> Vec<Result<C::Output, StageError>> {
-        match self.queue.enter(self, inputs) {
-            Ok((slot, inputs)) => {
+        match self.queue.enter(self) {
+            Some(slot) => {
                 let outputs = self.send(&inputs).await;
                 drop(slot);
                 outputs
             }
-            Err(waiting) => waiting.await,
+            None => self.wait(inputs).await,
         }
     }
 }

@@ -45,27 +45,25 @@ impl<C: Contract> Queue<C> {
         }
     }
 
-    /// A slot for these inputs, or what ends with their outputs once others took them along.
-    pub(super) fn enter(
-        &self,
-        inner: &Arc<Inner<C>>,
-        inputs: Vec<C::Input>,
-    ) -> Result<(Slot<C>, Vec<C::Input>), impl Future<Output = Outputs<C>> + Send + use<C>> {
-        let most = limits::CALLS_A_REPLICA * inner.replicas.serving().max(1);
-        {
-            let mut state = self.state.lock();
-            if state.on_the_way < most && state.waiting.is_empty() {
-                state.on_the_way += 1;
-                return Ok((Slot(Some(Arc::clone(inner))), inputs));
-            }
-        }
-        let inner = Arc::clone(inner);
-        Err(async move { inner.wait(inputs, most).await })
+    /// A slot, where no call has to wait.
+    pub(super) fn enter(&self, inner: &Arc<Inner<C>>) -> Option<Slot<C>> {
+        let mut state = self.state.lock();
+        let free = state.waiting.is_empty() && state.on_the_way < most(inner);
+        free.then(|| {
+            state.on_the_way += 1;
+            Slot(Some(Arc::clone(inner)))
+        })
     }
 }
 
+/// Calls on the way at once, to all replicas.
+fn most<C: Contract>(inner: &Inner<C>) -> usize {
+    limits::CALLS_A_REPLICA * inner.replicas.serving().max(1)
+}
+
 impl<C: Contract> Inner<C> {
-    async fn wait(self: Arc<Self>, inputs: Vec<C::Input>, most: usize) -> Outputs<C> {
+    /// The outputs of inputs that wait, once others took them along.
+    pub(super) async fn wait(self: &Arc<Self>, inputs: Vec<C::Input>) -> Outputs<C> {
         let items = inputs.len();
         let permits = u32::try_from(items).unwrap_or(u32::MAX);
         let Ok(room) = Arc::clone(&self.queue.room).acquire_many_owned(permits).await else {
@@ -77,10 +75,10 @@ impl<C: Contract> Inner<C> {
             let mut state = self.queue.state.lock();
             state.waiting.push_back(Job { inputs, bytes, outputs });
             // All may have returned while there was no room.
-            if state.on_the_way < most {
+            if state.on_the_way < most(self) {
                 state.on_the_way += 1;
                 drop(state);
-                drop(Slot(Some(Arc::clone(&self))));
+                drop(Slot(Some(Arc::clone(self))));
             }
         }
         let outputs = answer.await.unwrap_or_else(|_| gone(items));

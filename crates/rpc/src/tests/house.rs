@@ -130,7 +130,9 @@ impl House {
         let programs = Revisions::new(
             64,
             Arc::clone(&self.closures) as Arc<dyn Closures>,
-            Arc::new(|closure| Channel::from_closure(closure).map(Program).map_err(|error| error.to_string())),
+            Arc::new(|closure| {
+                Channel::from_closure(closure).map(Program).map(Arc::new).map_err(|error| error.to_string())
+            }),
         );
         Services::new()
             .parse(Arc::new(parse_stage()), Arc::new(tables))

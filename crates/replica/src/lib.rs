@@ -1,0 +1,22 @@
+//! A replica of a service of the mesh: what is the same whichever stage it runs.
+//!
+//! Its life has one order: logging, certificates, the log, the last good snapshot, then what runs, then its port, and only
+//! then it says that it serves. Snapshots come over the configuration stream; each is applied whole, kept on disk and only
+//! then acknowledged, so that a replica starts without the publisher and never runs what it has not kept. [`Documents`] is
+//! the other end: a directory that is compiled and published.
+//!
+//! Left to others: what a stage does with a snapshot, and what it serves.
+
+mod closures;
+mod configuration;
+mod documents;
+mod options;
+mod replica;
+#[cfg(test)]
+mod tests;
+
+pub use closures::LogClosures;
+pub use configuration::{Follower, packed, published};
+pub use documents::Documents;
+pub use options::{LogOptions, Options};
+pub use replica::{Replica, block_on};

@@ -1,0 +1,132 @@
+//! One replica, from its options to its exit code.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use barid_rpc::config::{Published, Stage};
+use barid_rpc::{Services, Tls, listen, serve};
+use barid_runtime::{Exit, Failure, Kind, Process, admin, telemetry};
+use prometheus_client::registry::Registry;
+
+use crate::configuration::{Follower, subscribe};
+use crate::options::Options;
+
+/// A replica of a service.
+pub struct Replica {
+    /// Its process: tasks, readiness, shutdown.
+    pub process: Process,
+    /// Mutual TLS, where it is configured.
+    pub tls: Option<Arc<Tls>>,
+    stage: Stage,
+    options: Options,
+}
+
+impl Replica {
+    /// Logging, data directory and certificates; nothing runs yet.
+    ///
+    /// # Errors
+    /// [`Failure`] with what to do.
+    pub fn begin(stage: Stage, options: Options) -> Result<Self, Failure> {
+        telemetry::install(&telemetry::Options { format: options.log_format, filter: options.log.clone() })
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        Self::quietly(stage, options)
+    }
+
+    /// As [`Self::begin`], without logging: for several in one process.
+    ///
+    /// # Errors
+    /// [`Failure`] with what to do.
+    pub fn quietly(stage: Stage, options: Options) -> Result<Self, Failure> {
+        std::fs::create_dir_all(&options.data)
+            .map_err(|error| Failure::new(Exit::Storage, format!("cannot make {}: {error}", options.data.display())))?;
+        let tls = options.credentials().map(Tls::load).transpose();
+        let tls = tls.map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+        let process = Process::new(options.grace);
+        process.readiness.part("calls").not_ready("starting");
+        Ok(Self { process, tls, stage, options })
+    }
+
+    /// Opens the admin endpoint, so that it can be seen what a start waits for.
+    ///
+    /// # Errors
+    /// Where the port is taken.
+    pub async fn admin(&self, registry: Registry) -> Result<SocketAddr, Failure> {
+        let bound = admin::bind(self.options.admin).await;
+        let endpoint = bound.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+        let address = endpoint.address();
+        let serve = endpoint.serve(self.process.readiness.clone(), Arc::new(registry), self.process.drain());
+        self.process.tasks.spawn(Kind::Background, "admin endpoint", serve);
+        Ok(address)
+    }
+
+    /// Subscribes to snapshots; gives the last good one as well.
+    ///
+    /// # Errors
+    /// Where the last good one cannot be read.
+    pub fn configuration(&self) -> Result<(Follower, Option<Arc<Published>>), Failure> {
+        let name = self.options.replica.clone();
+        let name = name.unwrap_or_else(|| format!("{:?}-{}", self.stage, std::process::id()).to_lowercase());
+        let subscribe = subscribe(self.stage, name, self.options.publishers(), self.tls.clone());
+        Follower::begin(subscribe, &self.options.data, self.process.readiness.part("configuration"))
+    }
+
+    /// Opens the port and serves calls until the drain; says that it serves once it is ready otherwise.
+    ///
+    /// # Errors
+    /// Where the port is taken.
+    pub async fn serve(&self, services: Services) -> Result<SocketAddr, Failure> {
+        let listener = listen(self.options.listen, self.tls.clone()).await;
+        let listener = listener.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+        let address = listener.address().unwrap_or(self.options.listen);
+        let (health, part) = (services.health(), self.process.readiness.part("calls"));
+        let (readiness, mut drain) = (self.process.readiness.clone(), self.process.drain());
+        let calls = serve(listener, services, async move {
+            drain.started().await;
+        });
+        self.process.tasks.spawn(Kind::Critical(Exit::Failure), "calls", calls);
+        part.ready();
+        let mut drain = self.process.drain();
+        let ready = async move {
+            // Until it has a snapshot, callers are sent to others.
+            while !readiness.missing().is_empty() && !drain.has_started() {
+                tokio::select! {
+                    () = tokio::time::sleep(READY_LOOK) => {}
+                    _ = drain.started() => {}
+                }
+            }
+            if !drain.has_started() {
+                health.serving().await;
+                tracing::info!(calls = %address, "serving");
+            }
+            Ok::<(), std::convert::Infallible>(())
+        };
+        self.process.tasks.spawn(Kind::Background, "health", ready);
+        Ok(address)
+    }
+
+    /// Runs until it is told to stop, drains, and says how it ended.
+    pub async fn run(&self) -> Exit {
+        self.process.run().await
+    }
+}
+
+/// How often a starting replica looks whether it is ready.
+const READY_LOOK: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// Runs a process's main work on threads of its own, and prints why it could not.
+pub fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&Failure::new(Exit::Failure, format!("cannot start threads: {error}"))),
+    };
+    let exit = runtime.block_on(work).unwrap_or_else(|failure| complain(&failure));
+    runtime.shutdown_background();
+    exit
+}
+
+fn complain(failure: &Failure) -> Exit {
+    use std::io::Write as _;
+    // Where standard error is gone, the exit code still tells.
+    drop(writeln!(std::io::stderr(), "{failure}"));
+    failure.exit
+}
