@@ -146,3 +146,20 @@ pub async fn the_identity_stays(harness: &dyn Harness) {
     let log = harness.restart(log).await;
     assert!(*log.identity() == before);
 }
+
+/// An append without haste keeps its place in the order, and becomes durable though nothing else comes.
+pub async fn what_nobody_waits_for_is_durable_by_itself_and_in_its_place(harness: &dyn Harness) {
+    let log = harness.open().await;
+    let s = subject("routed.03");
+    let first = log.append_later(&s, Position::START, vec![record("a", 1)]).await.unwrap();
+    let second = log.append(&s, Position(1), vec![record("a", 2)]).await.unwrap();
+    let third = log.append_later(&s, Position(2), vec![record("a", 3)]).await.unwrap();
+    assert_eq!(
+        (first.await.unwrap(), second.await.unwrap(), third.await.unwrap()),
+        (Position(1), Position(2), Position(3))
+    );
+    let stale = log.append_later(&s, Position(1), vec![record("b", 1)]).await;
+    assert!(matches!(stale, Err(LogError::WrongLast { actual: Position(3), .. })));
+    let log = harness.restart(log).await;
+    expect_records(&log, &s, &[record("a", 1), record("a", 2), record("a", 3)]).await;
+}

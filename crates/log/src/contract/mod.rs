@@ -41,7 +41,7 @@ macro_rules! log_contract {
         $crate::log_contract!($harness;
             a_ticket_ends_when_its_records_are_durable, positions_are_dense_from_one, a_stale_writer_is_refused, pipelined_appends_keep_their_order,
             subjects_do_not_mix, a_dropped_ticket_does_not_take_the_append_back, large_records_come_back_whole, what_is_too_large_is_refused,
-            many_records_in_one_append_are_one_ticket, an_empty_record_is_a_record, the_identity_stays, reads_stop_at_the_limit, a_read_at_the_end_is_empty,
+            many_records_in_one_append_are_one_ticket, what_nobody_waits_for_is_durable_by_itself_and_in_its_place, an_empty_record_is_a_record, the_identity_stays, reads_stop_at_the_limit, a_read_at_the_end_is_empty,
             a_reader_waits_for_the_next_record, concurrent_readers_see_only_durable_records_in_order, trimmed_records_are_gone_and_it_is_said,
             the_last_record_outlives_a_trim, bounds_follow_appends_and_trims, subjects_are_listed_by_prefix, a_value_is_durable_when_put_returns,
             a_put_with_a_stale_revision_is_refused, of_many_puts_one_wins, revisions_are_never_used_twice, deleted_keys_are_gone,

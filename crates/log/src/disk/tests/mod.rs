@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod power;
 mod start;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::path::Path;
