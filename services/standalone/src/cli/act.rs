@@ -13,9 +13,9 @@ use super::select::WaitingFilter;
 /// Most deliveries of one command where nothing says otherwise: a slip of the hand should not move a country's backlog.
 const LIMIT: u64 = 1_000;
 
-/// Options of `rerun`.
+/// Which deliveries, how many at most, and who says so.
 #[derive(Debug, clap::Args)]
-pub(super) struct Rerun {
+struct Which {
     #[command(flatten)]
     filter: WaitingFilter,
     /// Most deliveries; where more match, nothing is done
@@ -28,19 +28,18 @@ pub(super) struct Rerun {
     by: ByArgs,
 }
 
+/// Options of `rerun`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rerun {
+    #[command(flatten)]
+    which: Which,
+}
+
 /// Options of `discard`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Discard {
     #[command(flatten)]
-    filter: WaitingFilter,
-    /// Most deliveries; where more match, nothing is done
-    #[arg(long, value_name = "N", default_value_t = LIMIT)]
-    limit: u64,
-    /// Say what would be done
-    #[arg(long)]
-    dry_run: bool,
-    #[command(flatten)]
-    by: ByArgs,
+    which: Which,
 }
 
 /// Options of `release`.
@@ -82,18 +81,20 @@ pub(super) struct Reload {
 
 /// Runs quarantined deliveries again.
 pub(super) async fn rerun(args: Rerun, context: &mut Context) -> Result<Exit, Failure> {
-    let select = args.filter.selection(context, Some("quarantined"))?;
-    let request = RerunRequest { by: args.by.by()?, select, limit: args.limit, dry_run: args.dry_run };
+    let select = args.which.filter.selection(context, Some("quarantined"))?;
+    let request =
+        RerunRequest { by: args.which.by.by()?, select, limit: args.which.limit, dry_run: args.which.dry_run };
     let done = context.engine().await?.rerun(request).await?;
-    report(&done, "run again", args.dry_run, context)
+    report(&done, "run again", args.which.dry_run, context)
 }
 
 /// Gives deliveries up.
 pub(super) async fn discard(args: Discard, context: &mut Context) -> Result<Exit, Failure> {
-    let select = args.filter.selection(context, None)?;
-    let request = DiscardRequest { by: args.by.by()?, select, limit: args.limit, dry_run: args.dry_run };
+    let select = args.which.filter.selection(context, None)?;
+    let request =
+        DiscardRequest { by: args.which.by.by()?, select, limit: args.which.limit, dry_run: args.which.dry_run };
     let done = context.engine().await?.discard(request).await?;
-    report(&done, "discarded", args.dry_run, context)
+    report(&done, "discarded", args.which.dry_run, context)
 }
 
 /// Lets held lanes go on.

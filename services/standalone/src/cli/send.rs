@@ -187,12 +187,17 @@ fn print(report: &Report, out: &mut Out) -> Result<(), Failure> {
             out.line(format!("{what}: {count}"))?;
         }
     }
-    if let (Some(mean), Some(max)) = (report.latency.mean(), report.latency.max()) {
+    if report.latency.count() > 0 {
         let quantiles: Vec<String> = send::QUANTILES
             .iter()
-            .filter_map(|(name, share)| Some(format!("{name} {}", millis(report.latency.quantile(*share)?))))
+            .map(|(name, share)| format!("{name} {}", millis(report.latency.at(*share))))
             .collect();
-        out.line(format!("latency: mean {}, {}, max {}", millis(mean), quantiles.join(", "), millis(max)))?;
+        out.line(format!(
+            "latency: mean {}, {}, max {}",
+            millis(report.latency.mean()),
+            quantiles.join(", "),
+            millis(report.latency.max())
+        ))?;
     }
     for (text, count) in &report.troubles {
         out.line(format!("trouble: {} ({count}x)", clean(text)))?;

@@ -4,7 +4,6 @@
 //! message whether it was accepted, refused or left without an answer. With a rate, latency counts from the time a message was due, not from when there was
 //! room to send it, so that a stalled receiver shows (no coordinated omission). It decides nothing about resending: it reports.
 
-mod histogram;
 mod http;
 mod mllp;
 mod pace;
@@ -18,7 +17,6 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use histogram::Histogram;
 pub use pace::Progress;
 pub use report::{ANSWERS_MAX, QUANTILES, Report};
 pub use source::{Messages, SourceError, load};

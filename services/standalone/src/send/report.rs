@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use barid_testkit::sender::Latencies;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-
-use super::histogram::Histogram;
 
 /// Most answers kept for showing.
 pub const ANSWERS_MAX: usize = 1_000;
@@ -39,7 +38,7 @@ pub struct Report {
     /// What went wrong, with how often.
     pub troubles: BTreeMap<String, u64>,
     /// From due (or sent, without a rate) to answered.
-    pub latency: Histogram,
+    pub latency: Latencies,
     /// How long it all took.
     pub elapsed: Duration,
     /// The first answers, where they were to be kept.
@@ -108,10 +107,12 @@ impl Report {
     /// For machines.
     #[must_use]
     pub fn json(&self) -> Json {
-        let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1_000.0);
+        // Of none there is no latency, not one of nothing.
+        let some = self.latency.count() > 0;
+        let millis = |duration: Duration| some.then_some(duration.as_secs_f64() * 1_000.0);
         let mut latency: serde_json::Map<String, Json> = QUANTILES
             .iter()
-            .map(|(name, share)| ((*name).to_owned(), json!(millis(self.latency.quantile(*share)))))
+            .map(|(name, share)| ((*name).to_owned(), json!(millis(self.latency.at(*share)))))
             .collect();
         latency.insert("mean".to_owned(), json!(millis(self.latency.mean())));
         latency.insert("max".to_owned(), json!(millis(self.latency.max())));

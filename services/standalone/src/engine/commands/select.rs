@@ -10,7 +10,7 @@ use barid_runtime::control::protocol::{DeliverySelection, Missed, ParkedQuery, s
 use barid_runtime::control::{CommandError, CommandResult};
 
 use super::history::{History, unknown};
-use super::{rows, search};
+use super::rows;
 
 /// What a person acts on.
 #[derive(Debug)]
@@ -159,15 +159,7 @@ async fn found(
     states: &'static [State],
     limit: u64,
 ) -> CommandResult<Vec<Target>> {
-    let filter = DeliveryFilter {
-        to: query.until,
-        channel: query.channel.clone(),
-        facility: query.facility.clone().map(|text| search::facility(history, text)),
-        destination: query.destination.clone(),
-        parked: query.why.clone().filter(|why| why != state::QUARANTINED),
-        latest_run: true,
-        ..DeliveryFilter::default()
-    };
+    let filter = super::waiting::filter(history, query);
     let waits: Vec<State> = states.iter().copied().filter(|state| *state != State::Quarantined).collect();
     let mut targets = Vec::new();
     if query.why.as_deref() != Some(state::QUARANTINED) && !waits.is_empty() {

@@ -47,7 +47,8 @@ pub(in crate::engine) async fn parked(history: &History, query: ParkedQuery) -> 
     }
 }
 
-fn filter(history: &History, query: &ParkedQuery) -> DeliveryFilter {
+/// What a query asks of those that wait.
+pub(super) fn filter(history: &History, query: &ParkedQuery) -> DeliveryFilter {
     DeliveryFilter {
         // What was parked before was received before.
         to: query.until,
