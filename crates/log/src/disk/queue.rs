@@ -317,6 +317,27 @@ impl Queue {
                 }
             }
         }
+        // With nothing left to write, the writer sleeps until what is queued next is news to it.
+        self.due = (!self.ops.is_empty()).then(Instant::now);
+        self.hasty = self.hasty.min(self.ops.len());
         failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The writer sleeps when nothing is left; whoever queues next has to wake it.
+    #[test]
+    fn what_is_queued_after_everything_failed_is_news_to_the_writer() {
+        let (mut queue, key) = (Queue::default(), Key::new("commit.a").unwrap());
+        for _ in 0..2 {
+            let before = queue.due();
+            queue.put(&key, Revision::NONE, Some(bytes::Bytes::from_static(b"x")), None).unwrap();
+            queue.hasten(Haste::Now);
+            assert!(queue.is_news(before), "the writer sleeps on");
+            assert_eq!(queue.fail(&mut Vec::new(), &Purpose::ALL).len(), 1);
+        }
     }
 }
