@@ -2,6 +2,7 @@ use barid_log::Writer;
 use barid_log::memory::MemoryLog;
 use barid_model::record::Record;
 use barid_model::{ManualClock, Name, Outcome, Partition, Partitions, Timestamp};
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::*;
@@ -34,14 +35,22 @@ fn outcome(outcome: Option<Outcome>, at: i64, awaited: Option<Digest>) -> Outcom
 
 fn options(log: &Arc<dyn Log>) -> Options {
     struct Nowhere;
+    impl crate::connect::Connection for Nowhere {
+        fn send<'a>(&'a mut self, _: &'a crate::connect::Outgoing) -> BoxFuture<'a, crate::connect::Sent> {
+            Box::pin(std::future::pending())
+        }
+        fn close(&mut self) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+    }
     impl crate::connect::Connector for Nowhere {
         fn open(&self) -> Box<dyn crate::connect::Connection> {
-            unreachable!("nothing is sent")
+            Box::new(Self)
         }
         fn status(&self) -> crate::connect::Status {
             crate::connect::Status::default()
         }
-        fn probe(&self) -> futures_util::future::BoxFuture<'_, Vec<crate::connect::Met>> {
+        fn probe(&self) -> BoxFuture<'_, Vec<crate::connect::Met>> {
             Box::pin(async { Vec::new() })
         }
     }
