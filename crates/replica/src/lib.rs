@@ -10,7 +10,10 @@
 mod closures;
 mod configuration;
 mod documents;
+#[cfg(feature = "nats")]
+mod log_options;
 mod options;
+mod publish;
 mod replica;
 #[cfg(test)]
 mod tests;
@@ -18,5 +21,8 @@ mod tests;
 pub use closures::LogClosures;
 pub use configuration::{Follower, packed, published};
 pub use documents::Documents;
-pub use options::{LogOptions, Options};
+#[cfg(feature = "nats")]
+pub use log_options::LogOptions;
+pub use options::{Options, TlsOptions};
+pub use publish::{PublishOptions, publish};
 pub use replica::{Replica, block_on};

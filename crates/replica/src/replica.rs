@@ -39,8 +39,7 @@ impl Replica {
     pub fn quietly(stage: Stage, options: Options) -> Result<Self, Failure> {
         std::fs::create_dir_all(&options.data)
             .map_err(|error| Failure::new(Exit::Storage, format!("cannot make {}: {error}", options.data.display())))?;
-        let tls = options.credentials().map(Tls::load).transpose();
-        let tls = tls.map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+        let tls = options.tls.load()?;
         let process = Process::new(options.grace);
         process.readiness.part("calls").not_ready("starting");
         Ok(Self { process, tls, stage, options })

@@ -3,7 +3,13 @@
 //! `cargo run --release -p barid-rpc --example call [SECONDS]`. The parse stage judges an admission of 1.3 kB, the apply
 //! stage runs six steps on it. Server and callers share the machine's processors.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program for people who measure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program for people who measure"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +42,8 @@ spec:
     - set: {path: MSH-5, to: \"'A'\"}
     - set: {path: MSH-6, to: \"'B'\"}
     - copy: {from: PID-3.1, to: PID-2.1}
-    - set: {path: PV1-2, to: \"'IMP'\", when: \"msg['PV1-2'] == 'I'\"}
+    - set: {path: PV1-2, to: \"'IMP'\"}
+      when: \"msg['PV1-2'] == 'I'\"
     - delete: {path: \"AL1[*]\"}
     - set: {path: PID-11.6, to: \"'MRT'\"}
   routes: [{name: r, to: {destination: out}}]
@@ -109,7 +116,7 @@ fn replica(snapshot: &Snapshot) -> Target {
     }
     let services =
         Services::new().parse(Arc::new(stage()), Arc::new(tables)).apply(Arc::new(Apply), Arc::new(programs));
-    let (found, address) = std::sync::mpsc::channel();
+    let (found, address) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(async {
             let listener = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();

@@ -40,6 +40,9 @@ fn seen(verdict: &Result<Verdict, StageError>) -> String {
     }
 }
 
+/// What one way of calling gave: verdicts as they are compared, and outputs.
+type Results = (Vec<String>, Vec<Result<Applied, StageError>>);
+
 fn messages() -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for folder in ["hospital/messages", "laboratory/messages"] {
@@ -89,7 +92,7 @@ async fn every_message_gets_the_same_verdict_and_outputs_whichever_way_the_stage
     let cases: Vec<(String, Vec<u8>)> = messages().into_iter().chain(odd()).collect();
     let names: Vec<&String> = cases.iter().map(|(name, _)| name).collect();
     let inputs: Vec<ParseInput> = cases.iter().map(|(_, raw)| house.input(raw)).collect();
-    let mut first: Option<(Vec<String>, Vec<Result<Applied, StageError>>)> = None;
+    let mut first: Option<Results> = None;
     for caller in callers {
         let verdicts = within(caller.parse.call(inputs.clone())).await;
         let said: Vec<String> = verdicts.iter().map(seen).collect();

@@ -227,7 +227,7 @@ impl Replica {
 
     pub(super) fn at(address: SocketAddr, services: Services, tls: Option<Arc<Tls>>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (found, address_found) = std::sync::mpsc::channel();
+        let (found, address_found) = std::sync::mpsc::sync_channel(1);
         runtime.spawn(async move {
             let deadline = tokio::time::Instant::now() + PATIENCE;
             let listener = loop {

@@ -22,6 +22,7 @@ mod run;
 mod say;
 mod select;
 mod send;
+mod serve_config;
 mod show;
 mod status;
 mod table;
@@ -106,6 +107,8 @@ enum Verb {
     Reload(act::Reload),
     /// Print a message as a tree with the standard's names, or what is in effect for a document
     Explain(explain::Args),
+    /// Compile the documents of a directory and publish them to the services of a mesh
+    ServeConfig(serve_config::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -170,6 +173,7 @@ async fn dispatch(verb: Verb, context: &mut Context) -> Result<Exit, Failure> {
         Verb::Resume(args) => pause::resume(args, context).await,
         Verb::Reload(args) => act::reload(args, context).await,
         Verb::Explain(args) => explain::run(args, context).await,
+        Verb::ServeConfig(args) => serve_config::run(args, context).await,
         Verb::Completions(args) => completions::run(&args, context),
     }
 }
