@@ -54,7 +54,7 @@ fn d02_o01_o03_no_crash_loses_reorders_or_silently_repeats_a_message() {
 
 /// Plays one history; one that goes round in circles, where paused time never passes, ends the run and names its seed.
 fn watched(seed: u64) -> Result<(), String> {
-    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let (done, ended) = std::sync::mpsc::sync_channel::<()>(1);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             if ended.recv_timeout(SPINS_AFTER) == Err(RecvTimeoutError::Timeout) {
