@@ -95,6 +95,8 @@ pub(crate) struct State {
     pub(crate) doubt: bool,
     /// Positions below are trimmed, on the servers soon.
     pub(crate) floor: u64,
+    /// Last position of the block where the last purge ended.
+    pub(crate) kept: u64,
     /// Sequence up to which large payloads have been removed.
     pub(crate) removed: u64,
     /// Records of a block, of those read last.

@@ -24,8 +24,8 @@ use crate::options::{Connect, OpenError};
 pub(crate) const REQUEST: Duration = Duration::from_secs(2);
 /// Pause between two messages of a batch after which it is given up.
 const BATCH_GAP: Duration = Duration::from_secs(2);
-/// How often the server is asked whether it is there; a frozen one is left after three times this.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// How often the server is asked whether it is there; a frozen one is left after three times this. Shorter, and a busy machine loses connections.
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// Longest time to the next attempt to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
 /// How long the first connection may take.

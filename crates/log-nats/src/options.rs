@@ -107,7 +107,7 @@ pub struct Options {
     pub strict: bool,
     /// After this long without an answer an append's result is unknown. 15 s: servers take 4 to 9 s to choose a new leader.
     pub answer_within: Duration,
-    /// How often trims are carried out on the servers: each is one request a subject.
+    /// How often trims are carried out on the servers: each is some requests a subject, one subject after another. 10 s.
     pub trim_every: Duration,
     /// How often sizes of streams are looked at.
     pub look_every: Duration,
@@ -127,7 +127,7 @@ impl Options {
             sizes: Sizes::default(),
             strict: true,
             answer_within: Duration::from_secs(15),
-            trim_every: Duration::from_secs(1),
+            trim_every: Duration::from_secs(10),
             look_every: Duration::from_secs(5),
         }
     }

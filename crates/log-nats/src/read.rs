@@ -215,6 +215,9 @@ impl Shared {
                     reading.batch.entries.push(Entry { position, record });
                 }
                 None => {
+                    if self.is_trimmed(reading, block).await? {
+                        return Ok(());
+                    }
                     let place =
                         format!("stream {} and a large record of sequence {}", self.names.objects(), block.sequence);
                     reading.lost(reading.batch.next.0, place);

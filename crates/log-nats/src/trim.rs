@@ -60,7 +60,14 @@ impl Shared {
 
     /// Removes a line's blocks before the one with its floor.
     async fn purge(&self, line: &Line) -> Result<(), LogError> {
-        let floor = line.state.lock().floor;
+        let floor = {
+            let state = line.state.lock();
+            if state.floor <= state.kept {
+                // Still in the block where the last purge ended: there is no whole block to remove.
+                return Ok(());
+            }
+            state.floor
+        };
         // Another process may be the writer, so the tip is asked for.
         let Some(newest) = self.newest(line).await? else { return Ok(()) };
         let tip = Tip::of(newest.sequence, &newest.header);
@@ -83,6 +90,7 @@ impl Shared {
         }
         let mut state = line.state.lock();
         state.removed = state.removed.max(objects);
+        state.kept = kept.header.last();
         state.marks.note(kept.header.first, kept.sequence);
         Ok(())
     }

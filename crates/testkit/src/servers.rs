@@ -7,11 +7,15 @@ pub mod nats;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts the program, gives its number, and kills it when its input ends: so it ends with the test that started it, however that ends.
 const GUARD: &str = r#""$@" >>"$0" 2>&1 </dev/null & p=$!; echo $p; cat >/dev/null; kill -9 $p 2>/dev/null; wait $p"#;
+
+/// How long a server may take to stop.
+const FREEZE: Duration = Duration::from_secs(5);
 
 /// What can go wrong with a server.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,31 @@ impl Guarded {
 
     fn signal(&self, signal: Signal) -> Result<(), ServerError> {
         kill_process(self.pid, signal).map_err(|error| ServerError::System("signal", error.into()))
+    }
+
+    /// Stops it, and waits until every thread has: on a busy machine the signal is some milliseconds on its way.
+    fn freeze(&self) -> Result<(), ServerError> {
+        self.signal(Signal::STOP)?;
+        let deadline = Instant::now() + FREEZE;
+        while !self.is_stopped().map_err(|error| ServerError::System("threads", error))? {
+            if Instant::now() >= deadline {
+                return Err(ServerError::Late { what: "frozen", log: String::new() });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn is_stopped(&self) -> io::Result<bool> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero()))? {
+            let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+            // The state follows the name, which may hold anything but ends with the last bracket.
+            let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+            if state != Some("T") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

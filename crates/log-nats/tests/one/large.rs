@@ -45,7 +45,7 @@ async fn ten_megabytes_travel_apart_and_go_when_trimmed() {
     until("trimmed", within, async || stream(&log, "-objects").messages == 3).await;
     until("trimmed", within, async || stream(&log, "-in").messages == 1).await;
     let batch = other.read(&subject, Position(1), ReadLimit::default()).await.unwrap();
-    assert_eq!((batch.trimmed_to, batch.entries.len()), (Some(Position(5)), 1));
+    assert_eq!((batch.trimmed_to, batch.entries.len()), (Some(Position(5)), 1), "{batch:?}");
     assert!(batch.entries[0].record == late);
     assert!(other.last(&subject).await.unwrap().unwrap().record == late);
 }

@@ -216,7 +216,7 @@ impl NatsServers {
     /// # Errors
     /// Where the system refuses.
     pub fn freeze(&self, number: usize) -> Result<(), ServerError> {
-        self.signal(number, Signal::STOP)
+        self.with(number, Guarded::freeze)
     }
 
     /// Lets a frozen server go on.
@@ -224,15 +224,12 @@ impl NatsServers {
     /// # Errors
     /// Where the system refuses.
     pub fn thaw(&self, number: usize) -> Result<(), ServerError> {
-        self.signal(number, Signal::CONT)
+        self.with(number, |guarded| guarded.signal(Signal::CONT))
     }
 
-    fn signal(&self, number: usize, signal: Signal) -> Result<(), ServerError> {
+    fn with(&self, number: usize, what: impl FnOnce(&Guarded) -> Result<(), ServerError>) -> Result<(), ServerError> {
         let running = self.servers.get(number).map(|server| server.running.lock());
-        match running.as_ref().and_then(|running| running.as_ref()) {
-            Some(guarded) => guarded.signal(signal),
-            None => Ok(()),
-        }
+        running.as_ref().and_then(|running| running.as_ref()).map_or(Ok(()), what)
     }
 }
 
