@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barid_log::{Key, Log, LogError, Position, ReadLimit, Reader, Revision, Subject, Writer};
+use barid_log_nats::{Claiming, Member, Terms};
 use bytes::Bytes;
 
 use crate::support::{one, open, options};
@@ -83,4 +84,28 @@ async fn a_new_reader_finds_its_place_in_the_middle_of_many_blocks() {
         assert_eq!(batch.entries.first().map(|e| (e.position.0, e.record.clone())), Some((at, record(at))));
         assert!(batch.damaged.is_empty() && batch.trimmed_to.is_none());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_silent_process_owned_is_taken_over_with_a_higher_epoch() {
+    let (a, b) = two().await;
+    let terms = Terms {
+        lease: Duration::from_millis(1500),
+        guard: Duration::from_millis(500),
+        renew: Duration::from_millis(300),
+    };
+    let silent = Member::join(a, "router", "a", terms).await.unwrap();
+    let Claiming::Ours(first) = silent.claim("partition.03").await.unwrap() else { panic!("nobody else is here") };
+    let taker = Member::join(b, "router", "b", terms).await.unwrap();
+    let mut members = taker.members();
+    let within = Duration::from_secs(10);
+    tokio::time::timeout(within, members.wait_for(|all| all.len() == 2)).await.unwrap().unwrap();
+    tokio::time::sleep(terms.lease + terms.guard * 2).await;
+    assert!(silent.holds(), "renewed over the network");
+    let held = taker.claim("partition.03").await.unwrap();
+    assert_eq!(held, Claiming::Held { by: silent.name().to_owned() });
+    drop(silent);
+    tokio::time::timeout(within, members.wait_for(|all| all.len() == 1)).await.unwrap().unwrap();
+    let Claiming::Ours(second) = taker.claim("partition.03").await.unwrap() else { panic!("it is free") };
+    assert_eq!(second.epoch, first.epoch + 1);
 }
