@@ -15,8 +15,10 @@ const WRITERS: u64 = 32;
 /// One at a time: they need the processors, and time counts in them.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// Half of them are intake, which also waits for the proof of durability, that every restarted server ends.
 fn subject(writer: u64) -> Subject {
-    Subject::new(format!("out.d{writer}.00")).unwrap()
+    let name = if writer % 2 == 0 { format!("in.{writer:02}") } else { format!("out.d{writer}.00") };
+    Subject::new(name).unwrap()
 }
 
 fn record(writer: u64, n: u64) -> Bytes {
@@ -69,6 +71,7 @@ async fn write(log: Arc<dyn Log>, writer: u64, stop: Arc<AtomicBool>, acknowledg
             let stored = settled(&mut of).await;
             assert!(stored >= durable, "writer {writer}: {durable} was acknowledged, the log ends at {stored}");
             next = stored + 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
     settled(&mut of).await.max(durable)
