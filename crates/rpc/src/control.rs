@@ -19,6 +19,7 @@ use crate::proto::control::v1 as wire;
 use crate::proto::control::v1::control_client::ControlClient;
 use crate::proto::control::v1::control_server::{Control, ControlServer};
 use crate::remote::{Replicas, Target};
+use crate::serve::Computer;
 use crate::tls::Tls;
 use wire::run_response::Message;
 
@@ -149,11 +150,11 @@ pub trait Commanded: Send + Sync + 'static {
     fn run(&self, command: Command, by: Option<By>, request: Bytes) -> BoxFuture<'_, Result<Bytes, CommandRefused>>;
 }
 
-pub(crate) struct Served<C>(Arc<C>);
+pub(crate) struct Served<C>(Arc<C>, Computer);
 
 impl<C: Commanded> Served<C> {
-    pub(crate) fn service(commanded: Arc<C>) -> ControlServer<Self> {
-        ControlServer::new(Self(commanded)).max_decoding_message_size(REQUEST_BYTES_MAX + CHUNK_BYTES)
+    pub(crate) fn service(commanded: Arc<C>, computer: Computer) -> ControlServer<Self> {
+        ControlServer::new(Self(commanded, computer)).max_decoding_message_size(REQUEST_BYTES_MAX + CHUNK_BYTES)
     }
 }
 
@@ -162,6 +163,8 @@ impl<C: Commanded> Control for Served<C> {
     type RunStream = Pin<Box<dyn Stream<Item = Result<wire::RunResponse, Status>> + Send>>;
 
     async fn run(&self, request: Request<wire::RunRequest>) -> Result<Response<Self::RunStream>, Status> {
+        // In hand until it is done: a drain waits for it.
+        let held = self.1.hold()?;
         let request = request.into_inner();
         let read = || -> Strict<(Command, Option<By>)> {
             let command = Command::read(request.command)?;
@@ -174,6 +177,7 @@ impl<C: Commanded> Control for Served<C> {
                 vec![Message::Error(wire::CommandError { kind: kind_wire(refused.kind).into(), text: refused.text })]
             }
         };
+        drop(held);
         let messages = messages.into_iter().map(|message| Ok(wire::RunResponse { message: Some(message) }));
         Ok(Response::new(Box::pin(stream::iter(messages))))
     }

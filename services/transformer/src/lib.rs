@@ -3,6 +3,9 @@
 //! A replica holds the revisions that messages were accepted under: those of the snapshots it was offered, and any other it
 //! is asked for, from the log, where each is stored before a message is stamped with it. It keeps nothing else.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use barid_config::{Channel, Snapshot};

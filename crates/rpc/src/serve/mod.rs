@@ -8,6 +8,7 @@ mod stage;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use barid_model::Envelope;
 use barid_model::Payload;
@@ -15,6 +16,7 @@ use barid_model::stage::Stage;
 use barid_transform::{Applied, ApplyInput};
 use barid_validate::{ParseInput, ParseTable, Verdict};
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -30,13 +32,16 @@ use crate::revisions::Revisions;
 use crate::route::Routing;
 use crate::transport::Listener;
 use crate::transport::dial::FRAME_BYTES;
-pub(crate) use stage::timeout_of;
-use stage::{Applying, Computer, Parsing};
+use stage::{Applying, Parsing};
+pub(crate) use stage::{Computer, timeout_of};
 
 /// HTTP/2 windows in bytes, a stream's and a connection's: a batch fits without a round trip.
 const WINDOWS: (u32, u32) = (8 << 20, 32 << 20);
 /// Streams of one connection: calls, health and configuration.
 const STREAMS_MAX: u32 = 256;
+
+/// How long nothing may be in hand before a drain is over: callers have heard of it, and answers have left.
+const LULL: Duration = Duration::from_millis(100);
 
 /// Serving failed.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +127,7 @@ impl Services {
     /// Adds commands.
     #[must_use]
     pub fn control<C: Commanded>(mut self, commanded: Arc<C>) -> Self {
-        self.routes.add_service(crate::control::Served::service(commanded));
+        self.routes.add_service(crate::control::Served::service(commanded, self.computer.clone()));
         self.names.push(crate::control::SERVICE);
         self
     }
@@ -160,7 +165,8 @@ impl Health {
 }
 
 /// Serves until `drain` ends, and then until the calls that were begun have been answered. Nothing is said to be serving
-/// before [`Health::serving`]; when the drain begins, everything is said not to be.
+/// before [`Health::serving`]; when the drain begins, everything is said not to be. Streams that callers hold open (health,
+/// snapshots) are no reason to stay.
 ///
 /// # Errors
 /// Where the listener fails.
@@ -169,12 +175,24 @@ pub async fn serve(
     services: Services,
     drain: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let health = services.health();
+    let (health, computer) = (services.health(), services.computer.clone());
+    let drained = Arc::new(Notify::new());
+    let began = Arc::clone(&drained);
     let draining = async move {
         drain.await;
         health.not_serving().await;
+        began.notify_one();
     };
-    Server::builder()
+    let idle = async move {
+        drained.notified().await;
+        // Callers learn it, and answers leave, within a moment.
+        tokio::time::sleep(LULL).await;
+        while !computer.is_idle() {
+            tokio::time::sleep(LULL).await;
+        }
+        tokio::time::sleep(LULL).await;
+    };
+    let serving = Server::builder()
         .initial_stream_window_size(WINDOWS.0)
         .initial_connection_window_size(WINDOWS.1)
         .max_frame_size(FRAME_BYTES)
@@ -183,7 +201,10 @@ pub async fn serve(
         .http2_keepalive_interval(Some(limits::KEEPALIVE.0))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE.1))
         .add_routes(services.routes.routes())
-        .serve_with_incoming_shutdown(listener.incoming(), draining)
-        .await?;
+        .serve_with_incoming_shutdown(listener.incoming(), draining);
+    tokio::select! {
+        ended = serving => ended?,
+        () = idle => {}
+    }
     Ok(())
 }

@@ -22,7 +22,7 @@ const ANSWER_BYTES_MAX: usize = limits::MESSAGE_BYTES_MAX - limits::OVERHEAD_BYT
 
 /// What computes: bounded in how much it holds, and in how much it does at once.
 #[derive(Clone)]
-pub(super) struct Computer {
+pub(crate) struct Computer {
     held: Arc<Semaphore>,
     computing: Arc<Semaphore>,
 }
@@ -45,7 +45,13 @@ impl Computer {
         done.await.map_err(|_| Status::internal("a stage's worker ended"))
     }
 
-    fn hold(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Status> {
+    /// Whether nothing is in hand.
+    pub(super) fn is_idle(&self) -> bool {
+        self.held.available_permits() == limits::CALLS_HELD
+    }
+
+    /// Takes one call in hand.
+    pub(crate) fn hold(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Status> {
         let busy =
             |_| Status::resource_exhausted(format!("{} calls are held here: ask another replica", limits::CALLS_HELD));
         Arc::clone(&self.held).try_acquire_owned().map_err(busy)

@@ -259,3 +259,26 @@ async fn a_message_larger_than_a_call_is_an_error_of_its_own() {
     assert!(results[0].is_ok() && results[2].is_ok());
     assert!(unavailable(&results[1]), "{:?}", results[1]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_answers_what_was_begun_and_ends_though_callers_stay_connected() {
+    let house = House::new();
+    let listener = crate::listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let target = Target::Name(listener.address().unwrap().to_string());
+    let services = house.services();
+    services.health().serving().await;
+    let (drain, begins) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(crate::serve(listener, services, async move { drop(begins.await) }));
+    let caller = Remote::<ParseContract>::new(vec![target], &patient());
+    within(caller.ready()).await;
+    let (slow, input) = (caller.clone(), house.input(&adt("SLEEP-HERE")));
+    let slow = tokio::spawn(async move { slow.call(vec![input]).await.remove(0).is_ok() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drain.send(()).unwrap();
+    let began = Instant::now();
+    within(served).await.unwrap().unwrap();
+    assert!(began.elapsed() > Duration::from_millis(500), "it waits for the call");
+    assert!(began.elapsed() < Duration::from_secs(8), "and not for the connection: {:?}", began.elapsed());
+    assert!(within(slow).await.unwrap(), "the call is answered");
+    assert_eq!(caller.serving(), 0);
+}
