@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::run::{root, run};
+use crate::run::{run, target};
 use crate::{conformance, fuzz, layers, licences, pages, tidy};
 
 /// Seconds each fuzz target runs in CI.
@@ -21,6 +21,6 @@ pub(crate) fn run_ci() -> Result<()> {
     fuzz::fuzz(Some(FUZZ_SECONDS))?;
     // The process tests run the program as it is shipped.
     run("cargo", &["build", "--release", "--package", "barid-standalone"], &[])?;
-    let barid = root().join("target/release/barid");
+    let barid = target().join("release/barid");
     run("cargo", &["test", "--workspace", "--no-fail-fast"], &[("BARID_BIN", &barid.to_string_lossy())])
 }

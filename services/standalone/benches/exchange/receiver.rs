@@ -13,9 +13,12 @@ use crate::frame;
 /// Facilities whose order is checked.
 const FACILITIES: usize = 64;
 
+/// A run, and the last number that came of each facility.
+type Present = (Rc<Run>, Vec<Option<u64>>);
+
 /// What arrives is told to the present run.
 pub(crate) struct Receiver {
-    run: RefCell<Option<(Rc<Run>, Vec<Option<u64>>)>>,
+    run: RefCell<Option<Present>>,
 }
 
 impl Receiver {
