@@ -3,6 +3,9 @@
 //! A replica holds the rule tables of the snapshots that callers may ask for: each that it was offered, and any other it is
 //! asked for, from the publisher by its hash. It keeps nothing else. Of the log it needs the key that lanes are made with.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use barid_config::{Packed, Snapshot};

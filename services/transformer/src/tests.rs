@@ -14,6 +14,7 @@ use barid_rpc::config::Publisher;
 use barid_rpc::{ApplyContract, Options as CallOptions, Remote, Target, listen, serve};
 use barid_transform::{Applied, RouteOutput};
 use barid_validate::{Parse, ParseInput, Verdict};
+use clap::CommandFactory as _;
 
 use super::*;
 
@@ -106,4 +107,17 @@ async fn a_replica_maps_under_published_revisions_and_under_older_ones_from_the_
     replica.process.shutdown.begin("test", Exit::Ok);
     let exit = tokio::time::timeout(Duration::from_secs(20), replica.run()).await.unwrap();
     assert_eq!(exit, Exit::Ok, "it drains in time though its caller stays");
+}
+
+#[test]
+fn the_page_of_its_options_is_what_it_says_of_itself() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/services/transformer.md");
+    let help = Line::command().max_term_width(120).render_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    let page = format!("# barid-transformer\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
+    if std::env::var_os("BARID_UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "not up to date: BARID_UPDATE=1 cargo test -p barid-transformer");
 }
