@@ -2,7 +2,7 @@
 //!
 //! A stage that runs elsewhere is called like one that runs here: [`Remote`] implements `model::stage::Call`, gathers calls
 //! that wait into batches, balances them over replicas that say they are well, and asks another one where that is safe,
-//! which for a pure function it always is. [`serve`] is the other end: it turns any such stage into a service, runs it off
+//! which for a pure function it always is. [`serve()`] is the other end: it turns any such stage into a service, runs it off
 //! the threads that do I/O, and makes a panic the error of one item. Programs and rule tables do not travel with calls;
 //! the serving side holds them by revision ([`Revisions`]) and fetches what it lacks.
 //!
