@@ -20,7 +20,7 @@ use super::scan::{Scan, Tail, scan};
 use super::shared::Shared;
 use super::sidecar::{self, Summary};
 use super::storage::{File, Storage, is_full};
-use super::write::{Active, Rhythm, Writer, create};
+use super::write::{Active, Writer, create};
 use super::{format, identity};
 use crate::{Damage, Key, Position, SpaceLevel, Subject};
 
@@ -49,14 +49,7 @@ pub(super) fn open(storage: Arc<dyn Storage>, options: Options) -> Result<(Arc<S
     let (active, sequence) =
         opening.run().map_err(|source| OpenError::Storage { place, what: "reading its segments", source })?;
     let recovery = opening.recovery;
-    let writer = Writer {
-        shared: shared.clone(),
-        active,
-        sequence,
-        unconfirmed: false,
-        buffer: Vec::new(),
-        rhythm: Rhythm::default(),
-    };
+    let writer = Writer { shared: shared.clone(), active, sequence, unconfirmed: false, buffer: Vec::new() };
     Ok((shared, writer, recovery))
 }
 

@@ -130,10 +130,6 @@ pub(super) struct Queue {
     pub(super) revision: u64,
     /// When what is queued has to be written; none where nothing is.
     due: Option<Instant>,
-    /// Changes among what is queued that somebody waits for.
-    pub(super) hasty: usize,
-    /// The writer waits until so many are.
-    wanted: Option<usize>,
     /// Trims that are not durable yet.
     trims: BTreeMap<u32, u64>,
     /// Set once: failed or closing.
@@ -160,7 +156,6 @@ impl Queue {
     /// What was queued last is written so soon.
     pub(super) fn hasten(&mut self, haste: Haste) {
         let now = Instant::now();
-        self.hasty += usize::from(haste == Haste::Now);
         let due = if haste == Haste::Now { now } else { now + LATER };
         self.due = Some(self.due.map_or(due, |known| known.min(due)));
     }
@@ -170,17 +165,9 @@ impl Queue {
         self.due
     }
 
-    /// The writer waits for so many changes that somebody waits for; none: for the first.
-    pub(super) fn want(&mut self, wanted: Option<usize>) {
-        self.wanted = wanted;
-    }
-
     /// Whether the writer has to be told of what was queued last, `due` being what it knew.
     pub(super) fn is_news(&self, due: Option<Instant>) -> bool {
-        match self.wanted {
-            Some(wanted) => self.hasty >= wanted,
-            None => self.due.is_some_and(|now| due.is_none_or(|before| now < before)),
-        }
+        self.due.is_some_and(|now| due.is_none_or(|before| now < before))
     }
 
     /// How long the writer may wait with what is queued.
@@ -274,7 +261,6 @@ impl Queue {
         let count = fits.count().max(1).min(self.ops.len());
         // What does not fit has waited for this group.
         self.due = (count < self.ops.len()).then(Instant::now);
-        self.hasty = 0;
         self.ops.drain(..count).collect()
     }
 
@@ -319,7 +305,6 @@ impl Queue {
         }
         // With nothing left to write, the writer sleeps until what is queued next is news to it.
         self.due = (!self.ops.is_empty()).then(Instant::now);
-        self.hasty = self.hasty.min(self.ops.len());
         failed
     }
 }

@@ -1,15 +1,13 @@
 //! The writer: one thread that turns what is queued into groups, one write and one sync each.
 //!
-//! While it syncs, the next group collects in the queue; that alone makes groups as large as the load is high. A group is begun only after the sync of the
-//! one before it has succeeded: recovery depends on it.
-//!
-//! Whom a group has answered often comes again within a fraction of a sync, all at about the same time: the first of them would make a group alone, and the
-//! others would wait for two syncs. So after a group that several waited for, the writer gives the others a moment (see [`Rhythm`]).
+//! While it syncs, the next group collects in the queue; that alone makes groups as large as the load is high, without any waiting time of its own: to wait for
+//! those whom the last group answered was tried, and cost more than it gave. A group is begun only after the sync of the one before it has succeeded: recovery
+//! depends on it.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::files::{self, Part};
 use super::format::{SEGMENT_HEADER, SegmentHeader};
@@ -25,29 +23,6 @@ use crate::{LogError, Position};
 const MARGIN: u64 = 64 << 10;
 /// A buffer larger than this is given back after a large group, in bytes.
 const KEEP_BUFFER: usize = 1 << 20;
-
-/// Fewer who wait than this make no rhythm: one sender is never made to wait for another.
-const RHYTHM_LEAST: usize = 4;
-/// Longest that a group waits for more: far below what a sender notices, and about what a busy disk takes for a sync.
-const RHYTHM_WAIT: Duration = Duration::from_millis(1);
-
-/// How many waited for the last group, and how long it took.
-#[derive(Default)]
-pub(super) struct Rhythm {
-    hasty: usize,
-    took: Duration,
-    ended: Option<Instant>,
-}
-
-impl Rhythm {
-    /// For how many the next group waits, and how long: three quarters of those of the last one, at most half of what that took. Not if that was long ago.
-    fn wait(&self, hasty: usize) -> Option<(usize, Duration)> {
-        let wanted = self.hasty - self.hasty / 4;
-        let wait = (self.took / 2).min(RHYTHM_WAIT);
-        let live = self.ended.is_some_and(|ended| ended.elapsed() < self.took);
-        (self.hasty >= RHYTHM_LEAST && hasty < wanted && live).then_some((wanted, wait))
-    }
-}
 
 /// The segment that is being written.
 pub(super) struct Active {
@@ -70,7 +45,6 @@ pub(super) struct Writer {
     /// The last group holds records and nothing follows it yet.
     pub(super) unconfirmed: bool,
     pub(super) buffer: Vec<u8>,
-    pub(super) rhythm: Rhythm,
 }
 
 /// Why a group was not written.
@@ -116,18 +90,12 @@ impl Writer {
         }
     }
 
-    fn next(&mut self) -> Work {
+    fn next(&self) -> Work {
         let mut queue = self.shared.queue.lock();
         loop {
             if !queue.is_empty() {
                 let patience = queue.patience();
                 if patience.is_zero() || queue.closed.is_some() {
-                    if let Some((wanted, wait)) = self.rhythm.wait(queue.hasty) {
-                        queue.want(Some(wanted));
-                        self.shared.work.wait_for(&mut queue, wait);
-                        queue.want(None);
-                    }
-                    self.rhythm.hasty = queue.hasty;
                     return Work::Group(queue.take());
                 }
                 self.shared.work.wait_for(&mut queue, patience);
@@ -153,9 +121,7 @@ impl Writer {
             let started = Instant::now();
             match self.write(&ops, &trims, MARGIN) {
                 Ok(group) => {
-                    let took = started.elapsed();
-                    self.rhythm = Rhythm { took, ended: Some(started + took), ..self.rhythm };
-                    let stats = GroupStats { appends: ops.len(), bytes: group.bytes.len(), took };
+                    let stats = GroupStats { appends: ops.len(), bytes: group.bytes.len(), took: started.elapsed() };
                     self.publish(group, std::mem::take(&mut ops), &trims);
                     if let Some(observer) = &self.shared.options.observer {
                         (observer.0)(stats);
