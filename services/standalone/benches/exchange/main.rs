@@ -5,6 +5,7 @@
 //! and how soon an engine is ready that has all of it in its log. Nothing is asserted but order and acknowledgements; the table shows each figure with its aim.
 //!
 //! `-- --rounds N` (5), `--seconds N` of each measurement (3), `--messages N` of the long run at the end (100,000; 1,000,000 takes some minutes).
+//! `BARID_BIN` names another build of the engine, to compare two.
 
 #![allow(
     clippy::unwrap_used,

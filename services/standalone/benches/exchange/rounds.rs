@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use barid_testkit::process::{Home, Running};
+use barid_testkit::process::{BINARY_VARIABLE, Home, Running};
 
 use crate::client::{self, Closed, Run};
 use crate::echo::Echo;
@@ -50,7 +50,8 @@ struct Beside {
 
 pub(crate) async fn run(options: &Options, folder: &Path) -> Result<(), Failed> {
     let ports = Ports::free()?;
-    let home = Home::within(env!("CARGO_BIN_EXE_barid").into(), folder)?;
+    let binary = std::env::var_os(BINARY_VARIABLE).unwrap_or_else(|| env!("CARGO_BIN_EXE_barid").into());
+    let home = Home::within(binary.into(), folder)?;
     home.write("bench.yaml", &ports.documents())?;
     let mut bench = Bench {
         facilities: (0..FACILITIES).map(|facility| Rc::new(Frames::new(facility))).collect(),
