@@ -17,7 +17,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Half of them are intake, which also waits for the proof of durability, that every restarted server ends.
 fn subject(writer: u64) -> Subject {
-    let name = if writer % 2 == 0 { format!("in.{writer:02}") } else { format!("out.d{writer}.00") };
+    let name = if writer.is_multiple_of(2) { format!("in.{writer:02}") } else { format!("out.d{writer}.00") };
     Subject::new(name).unwrap()
 }
 
