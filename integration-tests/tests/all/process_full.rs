@@ -23,12 +23,12 @@ use volume::Volume;
 /// Bytes of the data directory's volume. Intake is refused below a quarter of it.
 const VOLUME: u64 = 256 << 20;
 /// Of one that is used up to the last byte: its reserve is small enough to be used up soon.
-const SMALLER: u64 = 64 << 20;
+const SMALLER: u64 = 96 << 20;
 /// Bytes the load may use before intake is refused.
 const ROOM: u64 = 12 << 20;
 const FACILITIES: u64 = 8;
-/// Messages of each: about three times what there is room for.
-const EACH: u64 = 1_000;
+/// Messages of each: several times what there is room for, the room in segments that are there already included.
+const EACH: u64 = 2_000;
 
 /// A request to the HTTP listener: its status line and headers.
 async fn post(port: u16, message: &str) -> String {
