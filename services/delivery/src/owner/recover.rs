@@ -283,3 +283,6 @@ impl Owner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
