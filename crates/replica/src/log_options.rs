@@ -1,10 +1,14 @@
 //! Where the log of a mesh is: flags, and the environment variables named beside them.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use barid_log_nats::{Connect, NatsLog};
 use barid_model::Partitions;
 use barid_runtime::{Exit, Failure};
+
+/// Largest file of a seed, in bytes: a seed has 58.
+const SEED_BYTES_MAX: u64 = 1_024;
 
 /// Where the log is.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,18 +45,13 @@ impl LogOptions {
     /// # Errors
     /// [`Failure`] with what to do.
     pub async fn open(&self) -> Result<NatsLog, Failure> {
-        let seed = |path: &PathBuf| {
-            let read = std::fs::read_to_string(path);
-            let failed = |error| Failure::new(Exit::Configuration, format!("{}: {error}", path.display()));
-            read.map(|text| text.trim().to_owned()).map_err(failed)
-        };
         let connect = |seed: Option<String>| Connect {
             nkey_seed: seed,
             authorities: self.nats_authorities.clone(),
             ..Connect::to(self.nats.iter().cloned())
         };
-        let own = connect(self.nats_seed.as_ref().map(seed).transpose()?);
-        let system = self.nats_system_seed.as_ref().map(seed).transpose()?;
+        let own = connect(self.nats_seed.as_deref().map(seed).transpose()?);
+        let system = self.nats_system_seed.as_deref().map(seed).transpose()?;
         let options = barid_log_nats::Options {
             system: system.map(|seed| connect(Some(seed))),
             replicas: self.nats_replicas,
@@ -61,4 +60,17 @@ impl LogOptions {
         };
         NatsLog::open(options).await.map_err(|error| Failure::new(Exit::Storage, error.to_string()))
     }
+}
+
+/// The seed in a file.
+fn seed(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::new(Exit::Configuration, format!("{}: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    file.take(SEED_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    if text.len() as u64 > SEED_BYTES_MAX {
+        return Err(failed(&"too large for the seed of an NKEY user: name the file with the seed alone"));
+    }
+    Ok(text.trim().to_owned())
 }

@@ -1,7 +1,7 @@
 //! `barid send`: messages from files to a listener, as a sender would; with a rate and connections, a load test.
 
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use super::out::{self, Out, clean};
 use super::run::duration;
 use super::say::bytes;
 use crate::send::{self, Options, Progress, Report, Target, TlsFiles};
+
+/// Largest file of a bearer token, in bytes: more fits no header.
+const TOKEN_BYTES_MAX: u64 = 16 << 10;
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
@@ -105,16 +108,22 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
     })
 }
 
+/// The bearer token in a file.
+fn token(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::new(Exit::Failure, format!("cannot read {}: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    if text.len() as u64 > TOKEN_BYTES_MAX {
+        return Err(failed(&"it is too large for a token"));
+    }
+    Ok(text.trim().to_owned())
+}
+
 fn options(args: Args, messages: u64) -> Result<Options, Failure> {
     let target = Target::read(&args.target).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let token = match &args.token_file {
-        None => None,
-        Some(path) => {
-            let failed =
-                |error: std::io::Error| Failure::new(Exit::Failure, format!("cannot read {}: {error}", path.display()));
-            Some(std::fs::read_to_string(path).map_err(failed)?.trim().to_owned())
-        }
-    };
+    let token = args.token_file.as_deref().map(token).transpose()?;
     let goes_round = args.duration.is_some() || args.count.is_some_and(|count| count > messages);
     Ok(Options {
         target,
