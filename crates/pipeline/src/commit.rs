@@ -1,13 +1,15 @@
-//! How far a partition's router came: `{epoch, positions}`, by compare-and-set.
+//! How far a partition's router came: `{epoch, positions}`, by compare-and-set; and the same of a destination's owner, as
+//! others read it.
 //!
 //! A new owner raises the epoch before it reads, so that a stale owner's next commit fails. The commit is written at
 //! most once a second and when the router ends; what lies above it is simply done again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use barid_log::{Key, Log, LogError, Position, Revision};
-use barid_model::Partition;
 use barid_model::record::Intake;
+use barid_model::{Name, Partition};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -104,5 +106,54 @@ impl Commits {
         self.revision = self.log.put(&self.key, self.revision, value.into()).await?;
         self.stored = commit.clone();
         Ok(())
+    }
+}
+
+/// How far a destination's owner came, as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryCommit {
+    /// Grows with each owner.
+    pub epoch: u64,
+    /// By partition: everything up to here has its outcome or stands in PARK.
+    pub positions: BTreeMap<u16, u64>,
+    /// By partition: nothing beyond was sent.
+    pub limits: BTreeMap<u16, u64>,
+    /// OUTCOME has to be read from here to know what ended above the positions, and what of PARK.
+    pub outcomes: u64,
+    /// What was set aside from here on in PARK may lack its outcome.
+    #[serde(default)]
+    pub parked: u64,
+}
+
+impl DeliveryCommit {
+    /// The committed position of a partition.
+    #[must_use]
+    pub fn position(&self, partition: Partition) -> u64 {
+        self.positions.get(&partition.0).copied().unwrap_or(0)
+    }
+
+    /// The send limit of a partition.
+    #[must_use]
+    pub fn limit(&self, partition: Partition) -> u64 {
+        self.limits.get(&partition.0).copied().unwrap_or(0)
+    }
+
+    /// Reads a destination's commit without taking it over.
+    ///
+    /// # Errors
+    /// As [`Log::get`].
+    pub async fn read(log: &Arc<dyn Log>, destination: &Name) -> Result<Self, LogError> {
+        match log.get(&subject::delivery_commit(destination)?).await? {
+            Some((_, bytes)) => Self::parse(&bytes),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Unlike the router's, this one cannot be done without: it tells what may have been sent.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, LogError> {
+        serde_json::from_slice(bytes).map_err(|error| LogError::Damaged(format!("delivery commit: {error}").into()))
     }
 }

@@ -1,16 +1,21 @@
-//! The writing side of IN: the one writer of each partition's subject, shared by all that may bring a message in.
+//! The writing side of IN, shared by all that may bring a message in: the one writer of each partition's subject, or one of
+//! several processes that write it together.
 //!
 //! Listeners, replays and edits call [`Intake::submit`]. It ends when the message has its place in the order, so that a
 //! connection can go on to its next frame; the ticket it gives ends when the message is durable, and only then may the
 //! sender be acknowledged (G1). After a failed or unknown append the subject is settled before the next one.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use barid_log::{Log, LogError, Position, Ticket, Writer};
 use barid_model::record::{InRecord, Intake as Which, Record as _};
 use barid_model::{Partition, Partitions};
+use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use crate::joint::{Answer, Joint};
 use crate::subject;
 
 /// Where a message was put.
@@ -19,27 +24,63 @@ pub struct Submitted {
     /// Its partition.
     pub partition: Partition,
     /// Ends when it is durable, with its position.
-    pub ticket: Ticket,
+    pub ticket: Durable,
 }
 
-/// The one writer of IN in this process.
+/// Ends when a message is durable, with its position in the partition.
+#[derive(Debug)]
+pub enum Durable {
+    /// Written by the only writer.
+    Sole(Ticket),
+    /// Written together with other processes.
+    Joint(Answer),
+}
+
+impl Future for Durable {
+    type Output = Result<Position, LogError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Sole(ticket) => Pin::new(ticket).poll(cx),
+            Self::Joint(answer) => Pin::new(answer).poll(cx).map(|answer| {
+                answer.unwrap_or_else(|_| Err(LogError::Unknown("the process ended before it was answered".into())))
+            }),
+        }
+    }
+}
+
+enum Way {
+    Sole(Box<Mutex<Writer>>),
+    Joint(Joint),
+}
+
+/// IN, as this process writes it.
 pub struct Intake {
     partitions: Partitions,
-    writers: Vec<Mutex<Writer>>,
+    ways: Vec<Way>,
 }
 
 impl Intake {
-    /// Takes over IN of all partitions.
+    /// Takes over IN of all partitions: nobody else may write it.
     ///
     /// # Errors
     /// As [`Writer::open`].
     pub async fn open(log: &Arc<dyn Log>, partitions: Partitions) -> Result<Self, LogError> {
-        let mut writers = Vec::with_capacity(usize::from(partitions.count()));
+        let mut ways = Vec::with_capacity(usize::from(partitions.count()));
         for partition in partitions.all() {
             let subject = subject::intake(partition, Which::Received)?;
-            writers.push(Mutex::new(Writer::open(Arc::clone(log), subject).await?.0));
+            ways.push(Way::Sole(Box::new(Mutex::new(Writer::open(Arc::clone(log), subject).await?.0))));
         }
-        Ok(Self { partitions, writers })
+        Ok(Self { partitions, ways })
+    }
+
+    /// Writes IN together with other processes.
+    ///
+    /// # Errors
+    /// None in practice: names of partitions are made of digits.
+    pub fn joint(log: &Arc<dyn Log>, partitions: Partitions) -> Result<Self, LogError> {
+        let way = |partition| Ok(Way::Joint(Joint::new(Arc::clone(log), subject::intake(partition, Which::Received)?)));
+        Ok(Self { partitions, ways: partitions.all().map(way).collect::<Result<_, LogError>>()? })
     }
 
     /// Queues a message in its facility's partition.
@@ -48,24 +89,22 @@ impl Intake {
     /// As [`Writer::append`]; nothing is stored then.
     pub async fn submit(&self, record: &InRecord) -> Result<Submitted, LogError> {
         let partition = self.partitions.of(&record.envelope.facility.name);
-        let writer = self.writers.get(usize::from(partition.0));
-        let mut writer = writer.ok_or_else(|| LogError::Busy("no such partition".into()))?.lock().await;
         let bytes = record.encode();
-        let ticket = match writer.append(vec![bytes.clone()]).await {
-            Err(LogError::Unsettled(_)) => {
-                writer.settle().await?;
-                writer.append(vec![bytes]).await?
-            }
-            other => other?,
+        let ticket = match self.ways.get(usize::from(partition.0)) {
+            Some(Way::Sole(writer)) => Durable::Sole(append(&mut *writer.lock().await, bytes).await?),
+            Some(Way::Joint(joint)) => Durable::Joint(joint.submit(bytes).await?),
+            None => return Err(LogError::Busy("no such partition".into())),
         };
         Ok(Submitted { partition, ticket })
     }
+}
 
-    /// The last position of a partition that this writer knows, appends in flight included.
-    pub async fn last(&self, partition: Partition) -> Position {
-        match self.writers.get(usize::from(partition.0)) {
-            Some(writer) => writer.lock().await.last(),
-            None => Position::START,
+async fn append(writer: &mut Writer, bytes: Bytes) -> Result<Ticket, LogError> {
+    match writer.append(vec![bytes.clone()]).await {
+        Err(LogError::Unsettled(_)) => {
+            writer.settle().await?;
+            writer.append(vec![bytes]).await
         }
+        other => other,
     }
 }

@@ -6,9 +6,11 @@
 //! After a crash a rerun completes what was written in part and writes nothing twice, because each output names its
 //! source. It knows the log and the stage only as traits.
 
+pub mod answer;
 pub mod commit;
 pub mod fanout;
 pub mod intake;
+pub mod joint;
 pub mod judge;
 pub mod memory;
 pub mod outputs;
@@ -16,6 +18,7 @@ pub mod router;
 pub mod subject;
 pub mod supervise;
 
-pub use intake::{Intake, Submitted};
+pub use intake::{Durable, Intake, Submitted};
+pub use joint::Joint;
 pub use router::{Handle, Options, Program, Programs, Router, RouterError};
 pub use supervise::supervise;

@@ -49,6 +49,8 @@ pub struct Outputs {
     outs: HashMap<Name, Subject>,
     routed: Subject,
     chained: Subject,
+    /// What was queued for other channels and not asked for yet.
+    handed_on: HashMap<Name, u64>,
 }
 
 type Reads = fn(Bytes) -> Result<Option<Source>, RecordError>;
@@ -61,7 +63,8 @@ impl Outputs {
     pub fn new(log: Arc<dyn Log>, partition: Partition) -> Result<Self, LogError> {
         let (routed, chained) = (subject::routed(partition)?, subject::intake(partition, Intake::Chained)?);
         let (subjects, outs) = (HashMap::new(), HashMap::new());
-        Ok(Self { log, partition, subjects, order: Vec::new(), outs, routed, chained })
+        let handed_on = HashMap::new();
+        Ok(Self { log, partition, subjects, order: Vec::new(), outs, routed, chained, handed_on })
     }
 
     /// OUT of a destination.
@@ -90,7 +93,11 @@ impl Outputs {
         for chained in &fanout.chained {
             let Some(source) = chained.source else { continue };
             let subject = self.chained.clone();
-            self.push(subject, source, || chained.encode(), |b| InRecord::decode(b).map(|r| r.source)).await?;
+            let reads: Reads = |b| InRecord::decode(b).map(|r| r.source);
+            let written = self.push(subject, source, || chained.encode(), reads).await?;
+            if let (Some(_), Some(channel)) = (written, &chained.envelope.channel) {
+                *self.handed_on.entry(channel.clone()).or_default() += 1;
+            }
         }
         let (routed, subject) = (&fanout.routed, self.routed.clone());
         let reads: Reads = |b| RoutedRecord::decode(b).map(|r| Some(r.source));
@@ -120,6 +127,11 @@ impl Outputs {
             tickets.push(appended);
         }
         Ok(tickets)
+    }
+
+    /// How many messages were queued for each other channel since this was asked last.
+    pub fn handed_on(&mut self) -> HashMap<Name, u64> {
+        std::mem::take(&mut self.handed_on)
     }
 
     /// Adds a record, and gives the place it will have; none where it is there already.

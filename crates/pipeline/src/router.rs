@@ -17,6 +17,7 @@ use barid_model::stage::{Call, StageError};
 use barid_model::{Clock, Finding, Name, Partition, Revision, Severity};
 use barid_transform::{Applied, ApplyInput};
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -103,6 +104,8 @@ pub struct Handle {
     pub done_chained: AtomicU64,
     /// Records that could not be read.
     pub damaged: AtomicU64,
+    /// Messages written for other channels, by the channel they came to.
+    pub handed_on: Mutex<HashMap<Name, u64>>,
 }
 
 struct Pending {
@@ -123,6 +126,8 @@ pub struct Router {
     read: RouterCommit,
     /// Durable.
     done: RouterCommit,
+    /// Answers for senders of the batch that is worked on.
+    answers: Vec<(barid_model::Digest, barid_model::record::AnswerRecord)>,
     pending: VecDeque<Pending>,
     programs: HashMap<(Name, Revision), Option<Program>>,
 }
@@ -148,6 +153,7 @@ impl Router {
             commits,
             read: stored.clone(),
             done: stored,
+            answers: Vec::new(),
             pending: VecDeque::new(),
             programs: HashMap::new(),
         })
@@ -194,19 +200,19 @@ impl Router {
             self.handle.damaged.fetch_add(lost, Ordering::Relaxed);
             tracing::error!(place = %damage.place, lost, "accepted messages cannot be read back from the log");
         }
-        let mut answers = Vec::new();
         for entry in &batch.entries {
             let fanout = self.message(intake, entry).await?;
             if let Some(mut fanout) = fanout {
                 self.count(&fanout);
                 self.outputs.add(&mut fanout).await?;
-                answers.extend(fanout.answer);
+                self.answers.extend(fanout.answer);
             }
             self.read.advance(intake, entry.position.0);
         }
         let position = batch.next.0.saturating_sub(1);
         self.read.advance(intake, position);
-        let tickets = self.outputs.append().await?;
+        let tickets = self.append().await?;
+        let answers = std::mem::take(&mut self.answers);
         self.pending.push_back(Pending { tickets, intake, position, answers });
         tokio::task::yield_now().await;
         Ok(())
@@ -279,19 +285,33 @@ impl Router {
         }
     }
 
-    /// A decision that is no function of the message is durable and committed before anything later is written.
+    /// A decision that is no function of the message is durable and committed before anything later is written. What
+    /// stands before it in its batch is committed with it, so its senders are told with it too.
     async fn decide(&mut self, fanout: &mut Fanout) -> Result<(), RouterError> {
         self.outputs.add(fanout).await?;
-        let tickets = self.outputs.append().await?;
+        let tickets = self.append().await?;
         let source = fanout.routed.source;
         let position = source.position;
-        let answers = fanout.answer.take().into_iter().collect();
+        let mut answers = std::mem::take(&mut self.answers);
+        answers.extend(fanout.answer.take());
         self.pending.push_back(Pending { tickets, intake: source.intake, position, answers });
         while !self.pending.is_empty() {
             let result = first(&mut self.pending).await;
             self.landed(result?).await?;
         }
         self.commit(false).await
+    }
+
+    async fn append(&mut self) -> Result<Vec<Ticket>, OutputError> {
+        let tickets = self.outputs.append().await?;
+        let handed_on = self.outputs.handed_on();
+        if !handed_on.is_empty() {
+            let mut counts = self.handle.handed_on.lock();
+            for (channel, count) in handed_on {
+                *counts.entry(channel).or_default() += count;
+            }
+        }
+        Ok(tickets)
     }
 
     async fn program(&mut self, channel: &Name, revision: Revision) -> Result<Option<Program>, RouterError> {
@@ -348,3 +368,6 @@ async fn first(pending: &mut VecDeque<Pending>) -> Result<Pending, LogError> {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! A subject that several processes write: what waits is appended together after whatever is last, and again where another
+//! process was faster.
+//!
+//! The log has one writer a subject at a time, by compare-and-set on its last position. Whoever loses learns where the
+//! subject is now and tries there; so all processes together give one order, and what was acknowledged comes before what was
+//! sent after it, whichever process took either. One append of a process is on its way, and what comes meanwhile is the
+//! next one, so that those who lose share what they lose.
+//!
+//! An append whose result is unknown is settled before the next: the log says when it is decided, and the records that stand
+//! after the position it named tell how. What nobody waits for any more is not tried again: its sender was told no.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use barid_log::{Log, LogError, Position, ReadLimit, Subject};
+use bytes::Bytes;
+use tokio::sync::{OnceCell, mpsc, oneshot};
+
+/// Records that may wait for one subject: more than all connections of a process have on their way.
+const WAITING_MAX: usize = 4_096;
+/// Records of one append.
+const BATCH_RECORDS: usize = 256;
+/// Bytes of one append: it travels as one piece, so that it is stored whole or not at all. A larger record goes alone.
+const BATCH_BYTES: usize = 192 << 10;
+
+/// The result of one record.
+pub type Answer = oneshot::Receiver<Result<Position, LogError>>;
+
+struct Waiting {
+    record: Bytes,
+    done: oneshot::Sender<Result<Position, LogError>>,
+}
+
+/// One process's way to write a subject together with others.
+pub struct Joint {
+    log: Arc<dyn Log>,
+    subject: Subject,
+    queue: OnceCell<mpsc::Sender<Waiting>>,
+}
+
+impl Joint {
+    /// Nothing is read or written before the first record.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, subject: Subject) -> Self {
+        Self { log, subject, queue: OnceCell::new() }
+    }
+
+    /// Queues a record; the answer is its position, when it is durable. A dropped answer means that nobody waits for it.
+    ///
+    /// # Errors
+    /// [`LogError::Busy`] where the process ends.
+    pub async fn submit(&self, record: Bytes) -> Result<Answer, LogError> {
+        let begin = || async {
+            let (sender, receiver) = mpsc::channel(WAITING_MAX);
+            // Ends with this, which holds the sender.
+            tokio::spawn(write(Arc::clone(&self.log), self.subject.clone(), receiver));
+            sender
+        };
+        let (done, answer) = oneshot::channel();
+        let sent = self.queue.get_or_init(begin).await.send(Waiting { record, done }).await;
+        sent.map_err(|_| LogError::Busy("closed".into()))?;
+        Ok(answer)
+    }
+}
+
+async fn write(log: Arc<dyn Log>, subject: Subject, mut queue: mpsc::Receiver<Waiting>) {
+    let mut end = None;
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            match queue.recv().await {
+                Some(first) => waiting.push_back(first),
+                None => return,
+            }
+        }
+        // Whoever else was woken by the same answer may come first.
+        tokio::task::yield_now().await;
+        while waiting.len() < BATCH_RECORDS
+            && let Ok(next) = queue.try_recv()
+        {
+            waiting.push_back(next);
+        }
+        let batch = take(&mut waiting);
+        append(&*log, &subject, &mut end, batch).await;
+    }
+}
+
+/// As much as one append takes, at least one.
+fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while let Some(next) = waiting.front() {
+        bytes += next.record.len();
+        if !batch.is_empty() && bytes > BATCH_BYTES {
+            break;
+        }
+        batch.extend(waiting.pop_front());
+    }
+    batch
+}
+
+/// Appends until it is decided; `end` is where the subject is, where that is known.
+async fn append(log: &dyn Log, subject: &Subject, end: &mut Option<Position>, mut batch: Vec<Waiting>) {
+    loop {
+        batch.retain(|waiting| !waiting.done.is_closed());
+        if batch.is_empty() {
+            return;
+        }
+        let last = match end {
+            Some(last) => *last,
+            None => match last_of(log, subject).await {
+                Ok(last) => last,
+                Err(error) => return refuse(batch, &error),
+            },
+        };
+        *end = None;
+        let records = batch.iter().map(|waiting| waiting.record.clone()).collect();
+        let appended = match log.append(subject, last, records).await {
+            Ok(ticket) => ticket.await,
+            Err(error) => Err(error),
+        };
+        match appended {
+            Ok(position) => {
+                *end = Some(position);
+                return accept(batch, last);
+            }
+            // Another process was faster.
+            Err(LogError::WrongLast { actual, .. }) if actual > last => *end = Some(actual),
+            Err(LogError::WrongLast { .. }) => {}
+            Err(error) if error.is_unknown() => match settle(log, subject, last, &batch).await {
+                Ok(stored) => {
+                    let left = batch.split_off(stored);
+                    accept(batch, last);
+                    batch = left;
+                }
+                Err(_) => return refuse(batch, &error),
+            },
+            Err(error) => return refuse(batch, &error),
+        }
+    }
+}
+
+/// Where a subject ends, when nothing that was appended here is in doubt.
+async fn last_of(log: &dyn Log, subject: &Subject) -> Result<Position, LogError> {
+    match log.last(subject).await {
+        Ok(entry) => Ok(entry.map_or(Position::START, |entry| entry.position)),
+        Err(LogError::Damaged(_)) => Ok(log.bounds(subject).await?.last),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many of these stand after `last`: all at or before the subject's end are there for ever, the others never will be.
+async fn settle(log: &dyn Log, subject: &Subject, last: Position, batch: &[Waiting]) -> Result<usize, LogError> {
+    let end = last_of(log, subject).await?;
+    let mut stored = 0;
+    while stored < batch.len() && last.plus(stored as u64) < end {
+        let limit = ReadLimit { records: batch.len() - stored, ..ReadLimit::default() };
+        let read = log.read(subject, last.plus(stored as u64).next(), limit).await?;
+        let same = |(entry, waiting): (&barid_log::Entry, &Waiting)| entry.record == waiting.record;
+        let found = read.entries.iter().zip(batch.iter().skip(stored)).take_while(|pair| same(*pair)).count();
+        if found == 0 {
+            break;
+        }
+        stored += found;
+    }
+    Ok(stored)
+}
+
+fn accept(batch: Vec<Waiting>, last: Position) {
+    for (waiting, place) in batch.into_iter().zip(1..) {
+        // Who does not wait any more finds it out by sending again.
+        drop(waiting.done.send(Ok(last.plus(place))));
+    }
+}
+
+fn refuse(batch: Vec<Waiting>, error: &LogError) {
+    for waiting in batch {
+        drop(waiting.done.send(Err(error.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests;

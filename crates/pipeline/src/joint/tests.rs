@@ -1,0 +1,72 @@
+use std::collections::HashSet;
+
+use barid_log::memory::{Fault, MemoryLog};
+
+use super::*;
+
+fn subject() -> Subject {
+    Subject::new("in.00").unwrap()
+}
+
+async fn stored(log: &Arc<dyn Log>) -> Vec<Bytes> {
+    let limit = ReadLimit { records: 100_000, bytes: 64 << 20 };
+    log.read(&subject(), Position(1), limit).await.unwrap().entries.into_iter().map(|entry| entry.record).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_processes_write_is_one_order_with_each_of_their_records_once() {
+    const EACH: usize = 500;
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let write = |name: &'static str| {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move {
+            let joint = Joint::new(log, subject());
+            let mut positions = Vec::new();
+            for number in 0..EACH / 5 {
+                let mut answers = Vec::new();
+                for part in 0..5 {
+                    let record = Bytes::from(format!("{name} {}", number * 5 + part));
+                    answers.push(joint.submit(record).await.unwrap());
+                }
+                for answer in answers {
+                    positions.push(answer.await.unwrap().unwrap());
+                }
+            }
+            positions
+        })
+    };
+    let (one, two) = (write("one"), write("two"));
+    let (one, two) = (one.await.unwrap(), two.await.unwrap());
+    let stored = stored(&log).await;
+    assert_eq!(stored.len(), 2 * EACH);
+    assert_eq!(stored.iter().collect::<HashSet<_>>().len(), 2 * EACH);
+    for (name, positions) in [("one", one), ("two", two)] {
+        assert!(positions.is_sorted(), "the order of one process holds");
+        for (number, position) in positions.iter().enumerate() {
+            assert_eq!(stored[position.0 as usize - 1], format!("{name} {number}"), "an answer names its own place");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_and_stored_is_accepted_and_not_stored_twice() {
+    let memory = Arc::new(MemoryLog::new(1));
+    let log: Arc<dyn Log> = Arc::clone(&memory) as Arc<dyn Log>;
+    let joint = Joint::new(Arc::clone(&log), subject());
+    for (doubtful_is_stored, fault) in [(true, Fault::UnknownStored), (false, Fault::UnknownLost)] {
+        memory.fail_next(fault);
+        let answer = joint.submit(Bytes::from(format!("doubt {doubtful_is_stored}"))).await.unwrap();
+        answer.await.unwrap().unwrap();
+    }
+    assert_eq!(stored(&log).await, ["doubt true", "doubt false"]);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_written() {
+    let memory = Arc::new(MemoryLog::new(1));
+    let log: Arc<dyn Log> = Arc::clone(&memory) as Arc<dyn Log>;
+    let joint = Joint::new(Arc::clone(&log), subject());
+    drop(joint.submit(Bytes::from_static(b"given up")).await.unwrap());
+    joint.submit(Bytes::from_static(b"waited for")).await.unwrap().await.unwrap().unwrap();
+    assert_eq!(stored(&log).await, ["waited for"]);
+}

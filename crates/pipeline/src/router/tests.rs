@@ -1,0 +1,111 @@
+//! What one batch does for the senders that wait, also where the router ends in the middle of it.
+
+use std::time::Duration;
+
+use barid_log::Writer;
+use barid_log::memory::MemoryLog;
+use barid_model::envelope::{Cause, FacilityRef, Format, MessageType, Waits};
+use barid_model::record::AnswerRecord;
+use barid_model::{Digest, Envelope, Lanes, ManualClock, MessageUid, Outcome, Payload, Timestamp};
+use bytes::Bytes;
+
+use super::*;
+
+/// A stage that crashes on every message.
+struct Crashing;
+
+impl Call<ApplyInput, Applied> for Crashing {
+    fn call(&self, batch: Vec<ApplyInput>) -> BoxFuture<'_, Vec<Result<Applied, StageError>>> {
+        Box::pin(async move { batch.iter().map(|_| Err(StageError::Crashed)).collect() })
+    }
+}
+
+/// One channel that runs, and one whose revision cannot be read now.
+#[derive(Default)]
+struct Channels {
+    answers: parking_lot::Mutex<Vec<(Digest, Outcome)>>,
+}
+
+impl Programs for Channels {
+    fn load<'a>(&'a self, channel: &'a Name, _: Revision) -> BoxFuture<'a, Result<Option<Program>, LogError>> {
+        let input = |record: &InRecord| {
+            ApplyInput::new(Arc::new(record.envelope.clone()), record.raw.clone(), Arc::default(), Arc::default())
+        };
+        let program = Program { duplicates: None, input: Arc::new(input) };
+        let unreadable = *channel == Name::local("unreadable");
+        Box::pin(
+            async move { if unreadable { Err(LogError::Busy("for this test".into())) } else { Ok(Some(program)) } },
+        )
+    }
+
+    fn current(&self, _: &Name) -> Option<Revision> {
+        None
+    }
+
+    fn answer<'a>(&'a self, key: Digest, answer: AnswerRecord) -> BoxFuture<'a, Result<(), LogError>> {
+        self.answers.lock().push((key, answer.outcome));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A message whose sender waits.
+fn message(id: &'static str, channel: Option<&str>) -> InRecord {
+    let received = Timestamp::from_millis(1);
+    let raw = Payload::new(Bytes::from_static(id.as_bytes()));
+    let envelope = Envelope {
+        uid: MessageUid::new(received),
+        listener: Name::local("in"),
+        facility: FacilityRef { name: "default/chn".into(), speaks_for: None, verified: true },
+        channel: channel.map(Name::local),
+        revision: Revision::default(),
+        lanes: Lanes::None,
+        received,
+        digest: raw.digest(),
+        format: Format::Hl7v2,
+        control_id: Bytes::from_static(id.as_bytes()),
+        message_type: MessageType::default(),
+        cause: Cause::Received,
+        parents: Vec::new(),
+        origin: String::new(),
+        traceparent: None,
+        findings: Vec::new(),
+        keys: Vec::new(),
+        waits: Some(Waits { route: None, timeout: Duration::from_secs(30), query: false }),
+        reason: None,
+        hops: 0,
+    };
+    InRecord { envelope, source: None, raw }
+}
+
+fn key(message: &InRecord) -> Digest {
+    let envelope = &message.envelope;
+    crate::fanout::answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest)
+}
+
+#[tokio::test]
+async fn what_a_crash_of_the_mapping_commits_is_answered_though_the_batch_is_never_finished() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::default());
+    let partition = Partition(0);
+    let batch = [message("1", None), message("2", Some("crashes")), message("3", Some("unreadable"))];
+    let subject = subject::intake(partition, Intake::Received).unwrap();
+    let (mut writer, _) = Writer::open(Arc::clone(&log), subject).await.unwrap();
+    writer.append_durable(batch.iter().map(barid_model::record::Record::encode).collect()).await.unwrap();
+
+    let programs = Arc::new(Channels::default());
+    let options = Options {
+        log: Arc::clone(&log),
+        partition,
+        apply: Arc::new(Crashing),
+        programs: Arc::clone(&programs) as Arc<dyn Programs>,
+        clock: Arc::new(ManualClock::at(Timestamp::from_millis(5))),
+    };
+    let router = Router::open(options, Arc::default()).await.unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let ended = router.run(stopped).await;
+    assert!(matches!(ended, Err(RouterError::Log(LogError::Busy(_)))), "{ended:?}");
+
+    let committed = RouterCommit::read(&log, partition).await.unwrap();
+    assert_eq!(committed.received, 2, "the next run begins behind the message that crashed");
+    let told = [(key(&batch[0]), Outcome::Quarantined), (key(&batch[1]), Outcome::Quarantined)];
+    assert_eq!(*programs.answers.lock(), told);
+}
