@@ -6,7 +6,6 @@
 //! is decided elsewhere; each file is one seam.
 
 mod backlog;
-mod channels;
 mod commands;
 mod configuration;
 mod custody;
@@ -15,9 +14,7 @@ mod feed;
 mod metrics;
 mod offline;
 mod parts;
-mod pauses;
 mod refusals;
-mod remembered;
 mod retention;
 mod routers;
 mod seen;

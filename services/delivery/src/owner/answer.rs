@@ -3,20 +3,13 @@
 //! It is written when the outcome is durable: a sender that was told of a rejection is not to see its message delivered
 //! after a crash. What a crash left between the two is written at the next start.
 
-use std::sync::Arc;
-
-use barid_log::{Log, LogError, Position, ReadLimit, Revision};
-use barid_model::record::{ANSWER_BYTES_MAX, Answer, AnswerRecord, OutcomeRecord, Record as _};
-use barid_model::{Digest, Payload};
+use barid_log::{Position, ReadLimit};
+use barid_model::Digest;
+use barid_model::record::{AnswerRecord, OutcomeRecord, Record as _};
+pub(super) use barid_pipeline::answer::{cut, put_answer};
 use barid_pipeline::subject;
 
 use super::{Options, OwnerError};
-
-/// The answer as people need it: its beginning.
-pub(super) fn cut(answer: Answer) -> Answer {
-    let bytes = answer.bytes.slice(..answer.bytes.len().min(ANSWER_BYTES_MAX));
-    Answer { bytes: Payload::new(bytes), ..answer }
-}
 
 /// The answer that a sender waits for, and its key; none where nobody does, or while it has not ended.
 pub(super) fn answer_of(record: &OutcomeRecord) -> Option<(Digest, AnswerRecord)> {
@@ -45,27 +38,6 @@ pub(super) async fn complete(options: &Options, outcomes: &[u64]) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// Writes the answer for a waiting sender, over an older one of a sending that was rejected.
-///
-/// # Errors
-/// As [`Log::put`].
-pub async fn put_answer(log: &Arc<dyn Log>, key: Digest, answer: &AnswerRecord) -> Result<(), LogError> {
-    let key = subject::answer(key)?;
-    let mut revision = Revision::NONE;
-    loop {
-        match log.put(&key, revision, answer.encode()).await {
-            Ok(_) => return Ok(()),
-            Err(LogError::WrongRevision { actual, .. }) if actual != revision => revision = actual,
-            Err(LogError::TooLarge { .. }) => {
-                let answer = AnswerRecord { answer: cut(answer.answer.clone()), ..answer.clone() };
-                log.put(&key, revision, answer.encode()).await?;
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use super::backlog::Backlog;
-use super::channels::Channels;
-use super::pauses::{Pauses, What};
 use super::refusals::Refusals;
 use super::seen::{Recent, key};
 use super::traffic::Traffic;
+use barid_custody::Channels;
+use barid_custody::{Pauses, What};
 
 /// Custody of messages in this process.
 pub(super) struct Custody {

@@ -17,8 +17,8 @@ use barid_runtime::{Exit, Kind, Process};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
-use super::pauses::{Pauses, What};
 use super::storage::Storage;
+use barid_custody::{Pauses, What};
 
 /// Commands that may wait for one owner.
 const COMMANDS_WAITING: usize = 64;

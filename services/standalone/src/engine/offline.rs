@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::channels::Channels;
+use barid_custody::Channels;
 use super::commands::{History, offline_status, questions};
 use super::configuration::LAST_GOOD;
 use super::feed::Feed;

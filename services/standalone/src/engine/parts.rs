@@ -21,17 +21,17 @@ use tokio::sync::watch;
 
 use super::RunOptions;
 use super::backlog::Backlog;
-use super::channels::Channels;
 use super::configuration::Configuration;
 use super::custody::Custody;
 use super::destinations::Destinations;
 use super::feed;
 use super::metrics::Metrics;
-use super::pauses::Pauses;
 use super::refusals::Refusals;
 use super::routers::Routers;
 use super::storage::{self, Storage};
 use super::traffic::Traffic;
+use barid_custody::Channels;
+use barid_custody::Pauses;
 
 /// Told of each delivery that ends.
 pub(super) type Ended = Arc<dyn Fn(&Name, Outcome, Duration) + Send + Sync>;

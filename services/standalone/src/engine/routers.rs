@@ -9,8 +9,8 @@ use barid_runtime::{Exit, Kind, Process};
 use barid_transform::{Applied, Apply, ApplyInput};
 use tokio::sync::watch;
 
-use super::channels::Channels;
 use super::storage::Storage;
+use barid_custody::Channels;
 
 /// The routers of all partitions, as seen from outside.
 pub(super) struct Routers {

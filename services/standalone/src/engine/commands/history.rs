@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::log_failed;
-use crate::engine::channels::Channels;
+use barid_custody::Channels;
 use crate::engine::feed;
 use crate::engine::storage::Storage;
 use crate::view;

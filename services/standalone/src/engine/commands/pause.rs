@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::journal::{Order, check};
 use super::{Engine, log_failed};
-use crate::engine::pauses::{Pause, What};
+use barid_custody::{Pause, What};
 use crate::view;
 
 /// One thing was done.

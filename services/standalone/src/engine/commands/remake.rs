@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::Engine;
 use super::again::Why;
-use crate::engine::channels::program;
+use barid_custody::program;
 
 /// What the delivery's route makes of its message under the channel's newest revision.
 pub(super) fn remake(engine: &Engine, parent: &InRecord, delivery: &DeliveryView) -> Result<(Payload, Revision), Why> {

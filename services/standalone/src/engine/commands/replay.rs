@@ -7,9 +7,10 @@ use barid_ingress::{Accept as _, AcceptError};
 use barid_ledger::filter::REPLAY_PAGE_MAX;
 use barid_ledger::view::Place;
 use barid_ledger::{MessageFilter, Paging};
-use barid_log::{LogError, Ticket};
+use barid_log::LogError;
 use barid_model::record::{InRecord, Record as _};
 use barid_model::{Cause, MessageUid, Name};
+use barid_pipeline::Durable;
 use barid_runtime::control::protocol::{Missed, ReplayRequest, ReplayRevision, Replayed, ReplayedMessage, Selection};
 use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
@@ -131,7 +132,7 @@ struct Run<'a> {
     again: Again<'a>,
     revision: ReplayRevision,
     replayed: Replayed,
-    in_flight: VecDeque<(MessageUid, MessageUid, Ticket)>,
+    in_flight: VecDeque<(MessageUid, MessageUid, Durable)>,
     /// Until when room at a destination is waited for; none until there was none.
     until: Option<Instant>,
 }

@@ -21,7 +21,7 @@ use barid_runtime::control::protocol::{
 
 use super::history::History;
 use super::{Engine, log_failed};
-use crate::engine::pauses::{Pause, What};
+use barid_custody::{Pause, What};
 use crate::view;
 
 /// The version that runs.

@@ -12,7 +12,7 @@ use barid_config::{Channel, Snapshot};
 use barid_log::{Key, Log, LogError, Revision};
 use barid_model::{Name, Timestamp};
 
-use crate::engine::remembered;
+use barid_custody::remembered;
 
 /// All stored revisions.
 const REVISIONS: &str = "revision.";

@@ -15,7 +15,7 @@ use crate::engine::backlog::waiting;
 use crate::engine::commands::Engine;
 use crate::engine::commands::history::History;
 use crate::engine::destinations::Running;
-use crate::engine::pauses::What;
+use barid_custody::What;
 
 /// All destinations that run; one that is no longer declared until it is empty.
 pub(super) async fn all(engine: &Engine, now: Timestamp) -> Result<Vec<DestinationStatus>, LogError> {

@@ -15,21 +15,31 @@ use bytes::Bytes;
 const PREFIX: &str = "destination.";
 
 /// Remembers the destinations of a snapshot as they are now; durable when this ends.
-pub(super) async fn remember(log: &Arc<dyn Log>, snapshot: &Snapshot) -> Result<(), LogError> {
+///
+/// # Errors
+/// As the log.
+pub async fn remember(log: &Arc<dyn Log>, snapshot: &Snapshot) -> Result<(), LogError> {
     for name in snapshot.destinations.keys() {
         // Where its document is not there, a channel's last good version leads to what is remembered already.
         let Some(settings) = snapshot.alone(name) else { continue };
         let key = subject::destination(name)?;
         let (revision, known) = log.get(&key).await?.unwrap_or((Revision::NONE, Bytes::new()));
         if known != settings {
-            log.put(&key, revision, settings).await?;
+            match log.put(&key, revision, settings).await {
+                // Another process runs the same snapshot, or one near it, and all come to the newest.
+                Ok(_) | Err(LogError::WrongRevision { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())
 }
 
 /// The destinations that are remembered and not declared.
-pub(super) async fn undeclared(
+///
+/// # Errors
+/// As the log.
+pub async fn undeclared(
     log: &Arc<dyn Log>,
     snapshot: &Snapshot,
 ) -> Result<BTreeMap<Name, Arc<DestinationSpec>>, LogError> {
@@ -51,7 +61,10 @@ pub(super) async fn undeclared(
 }
 
 /// Forgets destinations that are not declared, that nothing waits for, and that no stored revision leads to.
-pub(super) async fn forget(
+///
+/// # Errors
+/// As the log.
+pub async fn forget(
     log: &Arc<dyn Log>,
     snapshot: &Snapshot,
     busy: &BTreeSet<Name>,

@@ -8,56 +8,73 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use barid_config::{Channel, DestinationSpec, Snapshot};
-use barid_delivery::owner::answer::put_answer;
 use barid_log::{Log, LogError, Revision as Stored};
 use barid_model::record::{AnswerRecord, InRecord};
 use barid_model::{Digest, Name, Revision};
+use barid_pipeline::answer::put_answer;
 use barid_pipeline::{Program, Programs, subject};
 use barid_transform::ApplyInput;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 /// The present snapshot, and every revision the log holds.
-pub(super) struct Channels {
+pub struct Channels {
     log: Arc<dyn Log>,
     snapshot: ArcSwap<Snapshot>,
 }
 
 impl Channels {
-    pub(super) fn new(log: Arc<dyn Log>) -> Self {
+    /// None yet; [`Self::publish`] brings them.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>) -> Self {
         Self { log, snapshot: ArcSwap::default() }
     }
 
     /// Those of a log on which no engine runs.
-    pub(super) fn stopped(log: Arc<dyn Log>, snapshot: Arc<Snapshot>) -> Self {
+    #[must_use]
+    pub fn stopped(log: Arc<dyn Log>, snapshot: Arc<Snapshot>) -> Self {
         Self { log, snapshot: ArcSwap::new(snapshot) }
     }
 
     /// What runs now.
-    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
     /// Stores the revisions of a snapshot and how its destinations are reached, and makes it the present one.
-    pub(super) async fn publish(&self, snapshot: Arc<Snapshot>) -> Result<(), LogError> {
+    ///
+    /// # Errors
+    /// As the log; what ran before runs on.
+    pub async fn publish(&self, snapshot: Arc<Snapshot>) -> Result<(), LogError> {
         for channel in snapshot.channels.values() {
             let key = subject::revision(channel.revision)?;
             if self.log.get(&key).await?.is_none() {
-                self.log.put(&key, Stored::NONE, channel.closure.clone()).await?;
+                match self.log.put(&key, Stored::NONE, channel.closure.clone()).await {
+                    // Another process was faster: a key is the hash of its value.
+                    Ok(_) | Err(LogError::WrongRevision { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
-        super::remembered::remember(&self.log, &snapshot).await?;
+        crate::remembered::remember(&self.log, &snapshot).await?;
         self.snapshot.store(snapshot);
         Ok(())
     }
 
     /// Destinations that are no longer declared, as they were declared last.
-    pub(super) async fn undeclared(&self) -> Result<BTreeMap<Name, Arc<DestinationSpec>>, LogError> {
-        super::remembered::undeclared(&self.log, &self.snapshot()).await
+    ///
+    /// # Errors
+    /// As the log.
+    pub async fn undeclared(&self) -> Result<BTreeMap<Name, Arc<DestinationSpec>>, LogError> {
+        crate::remembered::undeclared(&self.log, &self.snapshot()).await
     }
 
     /// A channel under a revision: the present one, or as it is stored.
-    pub(super) async fn find(&self, name: &Name, revision: Revision) -> Result<Option<Arc<Channel>>, LogError> {
+    ///
+    /// # Errors
+    /// As the log.
+    pub async fn find(&self, name: &Name, revision: Revision) -> Result<Option<Arc<Channel>>, LogError> {
         let present = self.snapshot.load().channels.get(name).cloned();
         if let Some(channel) = present.filter(|channel| channel.revision == revision) {
             return Ok(Some(channel));
@@ -88,7 +105,8 @@ impl Programs for Channels {
 }
 
 /// What the router needs of a channel's revision.
-pub(super) fn program(channel: Arc<Channel>) -> Program {
+#[must_use]
+pub fn program(channel: Arc<Channel>) -> Program {
     let window = channel.settings.duplicate_window;
     let input = move |record: &InRecord| {
         let sender = channel.sender(&record.envelope.facility);

@@ -1,0 +1,12 @@
+//! What all who hold custody share through the log: channels by the revision a message was accepted under, the last settings
+//! of destinations, and pauses by command.
+//!
+//! Listeners, routers and owners of destinations use these whether they are one process or many; each is a view of keys of
+//! the log, and who changes a key does so by compare-and-set. Left to others: what is done by them.
+
+mod channels;
+mod pauses;
+pub mod remembered;
+
+pub use channels::{Channels, program};
+pub use pauses::{Pause, Pauses, What};
