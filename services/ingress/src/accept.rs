@@ -86,6 +86,9 @@ pub enum AcceptError {
     /// The log gave no result in time; the message may be in it, and its resend is then recognised.
     #[error("the message could not be stored in time")]
     Late,
+    /// One before it on its connection was not taken; taken now it would overtake that one.
+    #[error("an earlier message of this connection was not taken: send them again in their order")]
+    Earlier,
     /// The log cannot be written, with the reason in words.
     #[error("the message cannot be stored: {0}")]
     Unavailable(String),
@@ -103,8 +106,24 @@ impl AcceptError {
     pub const fn retry_after(&self) -> u64 {
         match self {
             Self::NoSpace | Self::Backlog | Self::Closed => 30,
-            Self::ShuttingDown | Self::Late | Self::Unavailable(_) => 5,
+            Self::ShuttingDown | Self::Late | Self::Earlier | Self::Unavailable(_) => 5,
         }
+    }
+
+    /// What happens to the sender's messages, in the words of the log; none where that was told already.
+    #[must_use]
+    pub const fn told(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Earlier => return None,
+            Self::NoSpace => "messages are refused for the time being: there is no space left to store them",
+            Self::Backlog => {
+                "messages are refused for the time being: too many wait for a destination of their channel"
+            }
+            Self::Closed => "messages are refused for the time being: their channel is closed, by command or document",
+            Self::ShuttingDown => "messages are refused: the exchange is shutting down",
+            Self::Late => "messages are refused for the time being: they cannot be stored in time",
+            Self::Unavailable(_) => "messages are refused for the time being: they cannot be checked or stored",
+        })
     }
 
     /// The word in metrics.
@@ -116,6 +135,7 @@ impl AcceptError {
             Self::Closed => "closed",
             Self::ShuttingDown => "shutting_down",
             Self::Late => "late",
+            Self::Earlier => "earlier",
             Self::Unavailable(_) => "unavailable",
         }
     }

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use barid_hl7::Header;
 use barid_hl7::ack::{Disposition, Mode};
+use barid_hl7::{Header, error_code};
 use barid_model::record::RefusedRecord;
 use barid_model::stage::StageError;
-use barid_model::{Envelope, Finding, MessageUid, Payload, Timestamp};
+use barid_model::{Envelope, Finding, MessageType, MessageUid, Payload, Timestamp};
 use barid_validate::{Accepted, ParseInput, Peer, Refusal, Rejected, Verdict};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -23,6 +23,9 @@ use crate::pending::{OnTheWay, Pending, Settled};
 const CRASHES_MAX: u32 = 3;
 /// How long is waited between two tries of a stage that is away.
 const STAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest name that an unknown sender's refusal is recorded under, in characters: no facility's code is longer.
+const CLAIMED_CHARS_MAX: usize = 64;
 
 /// Messages that were read together from one peer.
 pub(crate) struct Arrival<'a> {
@@ -141,13 +144,31 @@ impl Gate {
         Pending::settled(header, mode, is_response, arrival.read, settled)
     }
 
+    /// A request of somebody who may not send here: its message was not read, so that nobody has us read for nothing.
+    pub(crate) fn refuse_sender(&self, peer: &Peer, text: &'static str) {
+        self.meters.refused("token");
+        let finding = Finding::error(error_code::UNKNOWN_KEY, "", "sender.token", text);
+        self.shared.parts.accept.refused(RefusedRecord {
+            at: self.shared.parts.clock.now(),
+            listener: self.name.clone(),
+            origin: peer.origin.to_string(),
+            facility: None,
+            channel: None,
+            control_id: Bytes::new(),
+            message_type: MessageType::default(),
+            code: "401".to_owned(),
+            findings: vec![finding],
+            raw: Payload::default(),
+        });
+    }
+
     fn record(&self, rejected: Rejected, code: &str, raw: Bytes, arrival: &Arrival<'_>) -> RefusedRecord {
         let kept = raw.len().min(self.spec.load().limits.refused_bytes);
         RefusedRecord {
             at: arrival.received,
             listener: self.name.clone(),
             origin: arrival.peer.origin.to_string(),
-            facility: rejected.facility,
+            facility: rejected.facility.or_else(|| claimed(&rejected.header)),
             channel: rejected.channel,
             control_id: Bytes::copy_from_slice(rejected.header.control_id()),
             message_type: rejected.message_type,
@@ -200,6 +221,14 @@ impl Gate {
             Err(_) => ours(pending.header, AcceptError::Late),
         }
     }
+}
+
+/// What an unknown sender calls itself in MSH-4; it cannot be taken for a document's name, which has a slash.
+fn claimed(header: &Header) -> Option<Arc<str>> {
+    let said = header.text(4, 1);
+    let name: String =
+        said.chars().take(CLAIMED_CHARS_MAX).map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
+    (!name.is_empty()).then(|| name.into())
 }
 
 /// The same control id with other bytes.

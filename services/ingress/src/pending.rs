@@ -100,9 +100,17 @@ impl Pending {
         }
     }
 
+    /// Why it is refused, where that is for our reasons.
+    pub(crate) fn ours(&self) -> Option<&AcceptError> {
+        match &self.step {
+            Step::Settled(Settled::Ours(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether it is refused for our reasons.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self.step, Step::Settled(Settled::Ours(_)))
+        self.ours().is_some()
     }
 
     /// Refuses it for the reason that one before it was, unless it is answered already. What was submitted may become

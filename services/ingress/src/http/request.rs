@@ -88,7 +88,13 @@ impl Conversation {
 
     /// Who sends: the connection's peer, with the token that the request shows.
     fn recognise(&self, headers: &HeaderMap) -> Result<Arc<Peer>, Refused> {
-        let challenge = |text| refused(StatusCode::UNAUTHORIZED, text, Some((header::WWW_AUTHENTICATE, "Bearer")));
+        let challenge = |text: &'static str| {
+            self.gate.refuse_sender(&self.peer, text);
+            if let Some(present) = &*self.present.lock() {
+                present.refused();
+            }
+            refused(StatusCode::UNAUTHORIZED, text, Some((header::WWW_AUTHENTICATE, "Bearer")))
+        };
         let needed = self.gate.spec.load().identify == Identify::Token && self.peer.certificate.is_none();
         match headers.get(header::AUTHORIZATION) {
             None if needed => Err(challenge("this listener asks for a bearer token")),
@@ -99,7 +105,6 @@ impl Conversation {
                 let rules = self.gate.shared.rules.load();
                 let tokens = token.map(|token| rules.tokens.places(token.trim_ascii())).unwrap_or_default();
                 if tokens.is_empty() {
-                    self.gate.meters.refused("token");
                     return Err(challenge("this bearer token is not known"));
                 }
                 Ok(Arc::new(Peer { tokens, ..self.peer.clone() }))

@@ -8,7 +8,7 @@ use barid_mllp::Control;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::Connection;
-use super::frames::earlier;
+use crate::accept::AcceptError;
 use crate::pending::Pending;
 
 /// Answers collected until they are written, in bytes.
@@ -28,18 +28,20 @@ where
             }
             let Some(head) = self.queue.pop_front() else { break };
             self.unanswered = self.unanswered.saturating_sub(head.bytes);
-            if head.is_ours() {
-                self.refuse_rest();
+            if let Some(error) = head.ours() {
+                self.refuse_rest(error);
             }
             self.answer(&head);
         }
     }
 
     /// A message was refused for our reasons: so are all that were read after it, or their order would be lost.
-    fn refuse_rest(&mut self) {
-        self.fault("messages are refused for the time being: they cannot be stored");
+    fn refuse_rest(&mut self, error: &AcceptError) {
+        if let Some(told) = error.told() {
+            self.fault(told);
+        }
         self.refused_until = self.read;
-        self.queue.iter_mut().for_each(|pending| pending.refuse(&earlier()));
+        self.queue.iter_mut().for_each(|pending| pending.refuse(&AcceptError::Earlier));
     }
 
     fn answer(&mut self, pending: &Pending) {

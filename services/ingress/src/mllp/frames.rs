@@ -101,7 +101,7 @@ where
             let bytes = frame.raw.len();
             let verdict = if frame.start >= refused_until { verdicts.next().flatten() } else { None };
             let mut pending = if frame.start < self.refused_until {
-                gate.refuse_ours(&frame.raw, arrival.read, earlier())
+                gate.refuse_ours(&frame.raw, arrival.read, AcceptError::Earlier)
             } else {
                 self.seen(verdict.as_ref());
                 gate.admit(verdict, frame.raw, &arrival, frame.tolerated).await
@@ -210,11 +210,6 @@ where
             Event::Frame(_) | Event::TooLarge { .. } => {}
         }
     }
-}
-
-/// Why a frame is refused that comes after one that was.
-pub(super) fn earlier() -> AcceptError {
-    AcceptError::Unavailable("an earlier message of this connection was not stored".to_owned())
 }
 
 fn tolerated(warning: Warning) -> Finding {

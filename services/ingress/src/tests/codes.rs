@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use barid_config::document::OnUnknown;
 use barid_expr::{Place, Program, Scope, Type};
 use barid_model::{Clock as _, Timestamp};
 use barid_validate::{CheckRules, OnInvalid};
@@ -111,4 +112,26 @@ async fn m09_one_byte_above_the_limit_is_refused_and_the_connection_closed() {
     let answer = client.ask(&message).await;
     assert_eq!((msa(&answer), codes(&answer)), (("AR", "m9"), vec!["104"]));
     client.ends().await;
+}
+
+#[tokio::test]
+async fn a_refused_stranger_is_recorded_with_the_facility_it_claims_to_be() {
+    let house = Plan::default().listener(|spec| spec.unknown_facility = OnUnknown::Reject).open().await;
+    for facility in ["CHN^1.2.3^ISO", "a/b", ""] {
+        let message = with("c", "|HIS|CHN|", &format!("|HIS|{facility}|"));
+        let answer = house.connect().await.ask(&message).await;
+        assert_ne!(msa(&answer).0, "AA", "{answer}");
+    }
+    let refused = house.memory.refusals();
+    let claimed: Vec<_> = refused.iter().map(|record| record.facility.as_deref()).collect();
+    assert_eq!(claimed, [Some("CHN"), Some("a_b"), None], "a slash is a document's");
+}
+
+#[test]
+fn why_messages_are_refused_for_our_reasons_is_told_as_it_is() {
+    let told = |error: AcceptError| error.told().unwrap_or_default();
+    assert!(told(AcceptError::Closed).contains("channel is closed") && !told(AcceptError::Closed).contains("stored"));
+    assert!(told(AcceptError::NoSpace).contains("no space"));
+    assert!(told(AcceptError::Backlog).contains("too many wait"));
+    assert_eq!(AcceptError::Earlier.told(), None, "what follows is not told again");
 }

@@ -200,6 +200,13 @@ async fn a_bearer_token_is_a_facilitys_identity_and_without_a_known_one_it_is_40
         assert_eq!(got.status, 401);
         assert!(got.head.contains("www-authenticate: bearer"), "{}", got.head);
     }
+    let refused = house.memory.refusals();
+    assert_eq!(refused.len(), 3, "each is among the refused, so that people can see who is turned away");
+    for record in &refused {
+        assert_eq!((record.code.as_str(), record.findings[0].rule.as_str()), ("401", "sender.token"));
+        assert!(record.origin.starts_with("127.0.0.1:") && record.raw.is_empty(), "{record:?}");
+    }
+    assert!(refused[1].findings[0].text.contains("not known"), "{:?}", refused[1].findings);
     safe.put("default/lab-token/token", "rotated\n");
     house.listeners.refresh().await;
     assert_eq!(post(&house, &[TYPE, "Authorization: Bearer s3cret"], &adt("old")).await.status, 401);
