@@ -9,6 +9,7 @@
 mod answers;
 mod dial;
 mod facts;
+mod fence;
 pub mod file;
 pub mod http;
 pub mod mllp;
@@ -26,6 +27,7 @@ mod verdict;
 pub use answers::Answers;
 pub use dial::Endpoint;
 pub use facts::Expression;
+pub use fence::{Fence, Fenced};
 pub use outgoing::Outgoing;
 pub use probe::Met;
 pub use sent::{AnswerClass, Answered, Sent, TransportError, TransportKind};

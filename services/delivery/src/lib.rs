@@ -2,9 +2,11 @@
 //!
 //! [`connect`] speaks the receivers' languages: one message in, one answer or one failure out, with no memory of what
 //! was sent before. [`window`] and [`parking`] decide what may be sent now, without clock or I/O; [`owner`] is the one
-//! task of a destination that drives both over the log.
+//! task of a destination that drives both over the log. [`destinations`] keeps an owner for each that this process owns.
 
+pub mod backlog;
 pub mod connect;
+pub mod destinations;
 pub mod owner;
 pub mod parking;
 #[cfg(test)]

@@ -5,13 +5,14 @@
 //! half frames, no HL7 at all, silence, haste, a vanished network) ends in a defined answer or a closed connection, and
 //! none of it disturbs another connection.
 //!
-//! [`Listeners`] runs what a snapshot declares and follows its changes; [`Accept`] is what it hands messages to. Left to
-//! others: the log and its partitions, the duplicate judge, and everything after acceptance.
+//! [`Listeners`] runs what a snapshot declares and follows its changes; [`Accept`] is what it hands messages to, and
+//! [`custody`] what that is over the log. Left to others: the duplicate judge, and everything after acceptance.
 
 mod accept;
 mod certificate;
 mod connections;
 mod context;
+pub mod custody;
 mod http;
 mod intake;
 mod listener;

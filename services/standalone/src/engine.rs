@@ -5,21 +5,15 @@
 //! listeners finish and close, what is in flight ends, commits are written, and the log closes last. What is wired here
 //! is decided elsewhere; each file is one seam.
 
-mod backlog;
 mod commands;
 mod configuration;
-mod custody;
-mod destinations;
 mod feed;
 mod metrics;
 mod offline;
 mod parts;
-mod refusals;
 mod retention;
 mod routers;
-mod seen;
 mod storage;
-mod traffic;
 mod trimmed;
 
 use std::net::SocketAddr;

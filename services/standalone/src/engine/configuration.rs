@@ -12,9 +12,9 @@ use barid_model::{Clock, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::destinations::Destinations;
 use barid_custody::Channels;
 use barid_custody::{Pauses, What};
+use barid_delivery::destinations::Destinations;
 
 /// How often the documents are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

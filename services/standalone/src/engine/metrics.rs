@@ -18,8 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::backlog::waiting;
-use super::parts::Ended;
+use barid_delivery::backlog::waiting;
+use barid_delivery::destinations::Ended;
 
 /// Seconds of a group commit: from a fast disk to one that is in trouble.
 const SYNCS: [f64; 12] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
@@ -125,9 +125,10 @@ impl Metrics {
         *self.routers.lock() = handles;
     }
 
-    /// Messages set aside before routing since the start.
-    pub(super) fn set_aside(&self) -> u64 {
-        self.sum(|handle| &handle.quarantined)
+    /// Messages that routes handed on to a channel since the start.
+    pub(super) fn handed_on(&self, channel: &Name) -> u64 {
+        let routers = self.routers.lock();
+        routers.iter().filter_map(|(_, handle)| handle.handed_on.lock().get(channel).copied()).sum()
     }
 
     /// The routers, as seen from outside.

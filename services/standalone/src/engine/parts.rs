@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+use barid_delivery::backlog::{LOOK_EVERY, full};
 use barid_delivery::connect::Environment;
 use barid_delivery::connect::secret::FileSecrets;
+use barid_ingress::custody::Full;
 use barid_ingress::{Accept, Listeners, Metrics as ListenerMetrics, SecretFiles};
 use barid_log::LogError;
+use barid_model::Clock;
 use barid_model::stage::Local;
-use barid_model::{Clock, Name, Outcome};
 use barid_pipeline::Intake;
 use barid_runtime::control::Commands;
 use barid_runtime::{Exit, Failure, Kind, Process, SystemClock, environment};
@@ -20,21 +21,17 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::RunOptions;
-use super::backlog::Backlog;
 use super::configuration::Configuration;
-use super::custody::Custody;
-use super::destinations::Destinations;
 use super::feed;
 use super::metrics::Metrics;
-use super::refusals::Refusals;
 use super::routers::Routers;
 use super::storage::{self, Storage};
-use super::traffic::Traffic;
 use barid_custody::Channels;
 use barid_custody::Pauses;
-
-/// Told of each delivery that ends.
-pub(super) type Ended = Arc<dyn Fn(&Name, Outcome, Duration) + Send + Sync>;
+use barid_delivery::destinations::{self, Destinations};
+use barid_ingress::custody::Custody;
+use barid_ingress::custody::Refusals;
+use barid_ingress::custody::Traffic;
 
 /// What the engine is made of.
 pub(super) struct Parts {
@@ -45,7 +42,7 @@ pub(super) struct Parts {
     pub(super) channels: Arc<Channels>,
     pub(super) pauses: Arc<Pauses>,
     pub(super) intake: Arc<Intake>,
-    pub(super) backlog: Arc<Backlog>,
+    pub(super) full: Arc<Full>,
     pub(super) listeners: Arc<Listeners>,
     pub(super) destinations: Arc<Destinations>,
     pub(super) configuration: Arc<Configuration>,
@@ -80,7 +77,7 @@ impl Parts {
         let (stop, stopped) = watch::channel(false);
         let (refusals, keep) = Refusals::new(Arc::clone(&storage.log));
         process.tasks.spawn(Kind::Background, "refusals", keep);
-        let (backlog, draining) = (Arc::new(Backlog::default()), Arc::new(AtomicBool::new(false)));
+        let (full, draining) = (Arc::new(Full::default()), Arc::new(AtomicBool::new(false)));
         let traffic = Arc::new(Traffic::default());
         let custody = Arc::new(Custody {
             traffic: Arc::clone(&traffic),
@@ -88,7 +85,7 @@ impl Parts {
             intake: Arc::clone(&intake),
             channels: Arc::clone(&channels),
             pauses: Arc::clone(&pauses),
-            backlog: Arc::clone(&backlog),
+            full: Arc::clone(&full),
             refusals,
             recent: Arc::default(),
             draining: Arc::clone(&draining),
@@ -105,9 +102,16 @@ impl Parts {
         let secrets = Arc::new(FileSecrets::new(options.directory.clone(), environment::all()));
         let guard = barid_delivery::connect::GUARD;
         let environment = Environment { secrets, data: options.data.clone(), guard };
-        let ended = metrics.ended();
-        let destinations = Destinations::new(process, &storage, environment, &pauses, &clock, stopped, ended);
-        let destinations = Arc::new(destinations);
+        let tasks = process.tasks.clone();
+        let destinations = Arc::new(Destinations::new(destinations::Parts {
+            log: Arc::clone(&storage.log),
+            partitions: storage.partitions,
+            environment,
+            pauses: Arc::clone(&pauses),
+            clock: Arc::clone(&clock),
+            ended: metrics.ended(),
+            all: Some((Box::new(move |run| tasks.spawn(Kind::Critical(Exit::Storage), "delivery", run)), stopped)),
+        }));
         let configuration = Arc::new(Configuration::new(
             options.directory.clone(),
             &options.data,
@@ -126,7 +130,7 @@ impl Parts {
             channels,
             pauses,
             intake,
-            backlog,
+            full,
             listeners,
             destinations,
             configuration,
@@ -175,11 +179,10 @@ impl Parts {
 
     async fn watch_backlog(self: Arc<Self>) -> Result<(), LogError> {
         loop {
-            tokio::time::sleep(super::backlog::LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_EVERY).await;
             let snapshot = self.channels.snapshot();
-            let views = self.destinations.all().into_iter().map(|(name, running)| (name, running.shared.view()));
-            let (views, storage) = (views.collect(), &self.storage);
-            self.backlog.look(&storage.log, &snapshot, &views, storage.partitions, &*self.clock).await?;
+            let (views, storage) = (self.destinations.views(), &self.storage);
+            self.full.tell(full(&storage.log, &snapshot, &views, storage.partitions, &*self.clock).await?);
             self.metrics.destinations(&storage.log, &views, &*self.clock, storage.partitions).await?;
         }
     }

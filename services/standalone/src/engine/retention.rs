@@ -20,8 +20,8 @@ use barid_model::{Name, Timestamp};
 
 use self::answers::Answers;
 pub(super) use self::known::Known;
-use super::backlog::waiting;
 use super::parts::Parts;
+use barid_delivery::backlog::waiting;
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(60);

@@ -5,6 +5,12 @@ use barid_model::{ManualClock, Name, Outcome, Partition, Partitions, Timestamp};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use std::sync::Arc;
+
+use barid_log::Log;
+use barid_model::record::Answer;
+use barid_model::{Digest, Payload};
+
 use super::*;
 use crate::owner::Plan;
 use crate::owner::overflow::Bound;

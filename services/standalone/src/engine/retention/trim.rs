@@ -9,13 +9,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use barid_delivery::owner::commit::DeliveryCommit;
 use barid_ledger::Ledger;
 use barid_log::{Bounds, Log, LogError, Position, ReadLimit, Subject};
 use barid_model::record::{
     InRecord, Intake, OutRecord, OutcomeRecord, Record as _, RecordError, RefusedRecord, RoutedRecord, Source,
 };
 use barid_model::{Name, Partition, Timestamp};
+use barid_pipeline::commit::DeliveryCommit;
 use barid_pipeline::commit::RouterCommit;
 use barid_pipeline::subject;
 use bytes::Bytes;

@@ -4,17 +4,17 @@ use std::sync::atomic::Ordering;
 
 use barid_config::DestinationSpec;
 use barid_config::settings::Connect;
-use barid_delivery::owner::commit::DeliveryCommit;
+use barid_pipeline::commit::DeliveryCommit;
 use barid_delivery::owner::status::View;
 use barid_log::LogError;
 use barid_model::{Name, Partitions, Timestamp};
 use barid_pipeline::subject;
 use barid_runtime::control::protocol::{DestinationState, DestinationStatus};
 
-use crate::engine::backlog::waiting;
+use barid_delivery::backlog::waiting;
 use crate::engine::commands::Engine;
 use crate::engine::commands::history::History;
-use crate::engine::destinations::Running;
+use barid_delivery::destinations::Running;
 use barid_custody::What;
 
 /// All destinations that run; one that is no longer declared until it is empty.

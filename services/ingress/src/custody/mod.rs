@@ -1,4 +1,12 @@
 //! What listeners hand messages to: the log's IN, seen as [`Accept`].
+//!
+//! The same whether this process is the only one that takes messages or one of several: who writes IN is [`Intake`]'s
+//! matter, what is paused or full is read from the log.
+
+mod full;
+mod refusals;
+mod seen;
+mod traffic;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use barid_config::document::ChannelState;
-use barid_ingress::{Accept, AcceptError, AnswerForSender, Seen, Ticket};
+use barid_custody::{Channels, Pauses, What};
 use barid_log::{Log, LogError, Purpose};
 use barid_model::record::{AnswerRecord, InRecord, Record as _, RefusedRecord};
 use barid_model::{Digest, Envelope, Name, Outcome, Payload, Timestamp};
@@ -15,26 +23,35 @@ use barid_pipeline::{Intake, subject};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::backlog::Backlog;
-use super::refusals::Refusals;
-use super::seen::{Recent, key};
-use super::traffic::Traffic;
-use barid_custody::Channels;
-use barid_custody::{Pauses, What};
+pub use self::full::Full;
+pub use self::refusals::Refusals;
+pub use self::seen::Recent;
+use self::seen::key;
+pub use self::traffic::{Sent, Traffic};
+use crate::accept::{Accept, AcceptError, AnswerForSender, Seen, Ticket};
 
 /// Custody of messages in this process.
-pub(super) struct Custody {
-    pub(super) log: Arc<dyn Log>,
-    pub(super) intake: Arc<Intake>,
-    pub(super) channels: Arc<Channels>,
-    pub(super) pauses: Arc<Pauses>,
-    pub(super) backlog: Arc<Backlog>,
-    pub(super) refusals: Refusals,
-    pub(super) recent: Arc<Recent>,
-    pub(super) traffic: Arc<Traffic>,
-    pub(super) draining: Arc<AtomicBool>,
+pub struct Custody {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// IN, as this process writes it.
+    pub intake: Arc<Intake>,
+    /// The channels that run.
+    pub channels: Arc<Channels>,
+    /// What is paused by command.
+    pub pauses: Arc<Pauses>,
+    /// Destinations that have too much waiting.
+    pub full: Arc<Full>,
+    /// Where refused messages are kept.
+    pub refusals: Refusals,
+    /// What was made durable lately.
+    pub recent: Arc<Recent>,
+    /// What is counted.
+    pub traffic: Arc<Traffic>,
+    /// Whether the process ends.
+    pub draining: Arc<AtomicBool>,
     /// Senders that wait, with when their message was received: a rejection from before was of an earlier sending.
-    pub(super) waiting: Mutex<HashMap<Digest, Timestamp>>,
+    pub waiting: Mutex<HashMap<Digest, Timestamp>>,
 }
 
 /// Senders that may wait at once; of more the oldest are forgotten, and may be told of an earlier rejection.
@@ -114,7 +131,7 @@ impl Accept for Custody {
         if closed || declared == Some(ChannelState::Closed) {
             return Err(AcceptError::Closed);
         }
-        if self.backlog.refuses(&snapshot, channel) { Err(AcceptError::Backlog) } else { Ok(()) }
+        if self.full.refuses(&snapshot, channel) { Err(AcceptError::Backlog) } else { Ok(()) }
     }
 
     fn seen(&self, envelope: &Envelope) -> Seen {

@@ -13,15 +13,15 @@ const FACILITIES_MAX: usize = 10_000;
 
 /// What one facility sent.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sent {
+pub struct Sent {
     /// Messages accepted.
-    pub(super) accepted: u64,
+    pub accepted: u64,
     /// Messages refused for their content.
-    pub(super) refused: u64,
+    pub refused: u64,
     /// When the last accepted one was received.
-    pub(super) last: Option<Timestamp>,
+    pub last: Option<Timestamp>,
     /// Whether a declared identity matched.
-    pub(super) verified: bool,
+    pub verified: bool,
 }
 
 #[derive(Default)]
@@ -32,11 +32,11 @@ struct Counts {
 
 /// Counts since the start.
 #[derive(Default)]
-pub(super) struct Traffic(Mutex<Counts>);
+pub struct Traffic(Mutex<Counts>);
 
 impl Traffic {
     /// A message is durable.
-    pub(super) fn accepted(&self, envelope: &Envelope) {
+    pub fn accepted(&self, envelope: &Envelope) {
         let mut counts = self.0.lock();
         if let Some(channel) = &envelope.channel {
             match counts.channels.get_mut(channel) {
@@ -52,7 +52,7 @@ impl Traffic {
     }
 
     /// A message was refused.
-    pub(super) fn refused(&self, facility: Option<&Arc<str>>) {
+    pub fn refused(&self, facility: Option<&Arc<str>>) {
         let Some(facility) = facility else { return };
         if let Some(sent) = self.0.lock().facility(facility) {
             sent.refused += 1;
@@ -60,12 +60,14 @@ impl Traffic {
     }
 
     /// By facility.
-    pub(super) fn facilities(&self) -> HashMap<Arc<str>, Sent> {
+    #[must_use]
+    pub fn facilities(&self) -> HashMap<Arc<str>, Sent> {
         self.0.lock().facilities.clone()
     }
 
     /// Messages of a channel.
-    pub(super) fn channel(&self, name: &Name) -> u64 {
+    #[must_use]
+    pub fn channel(&self, name: &Name) -> u64 {
         self.0.lock().channels.get(name).copied().unwrap_or(0)
     }
 }

@@ -8,10 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hasher as _;
 use std::time::Duration;
 
-use barid_ingress::Seen;
 use barid_model::{Digest, Envelope, MessageUid, Timestamp};
 use parking_lot::Mutex;
 use siphasher::sip::SipHasher13;
+
+use crate::accept::Seen;
 
 /// Messages remembered: some seconds of full load, which is when a sender that missed its answer comes again. About 100
 /// bytes each.
@@ -31,11 +32,11 @@ struct Memory {
 
 /// What was made durable lately.
 #[derive(Default)]
-pub(super) struct Recent(Mutex<Memory>);
+pub struct Recent(Mutex<Memory>);
 
 impl Recent {
     /// Remembers a message that is durable.
-    pub(super) fn insert(&self, key: u64, envelope: &Envelope) {
+    pub fn insert(&self, key: u64, envelope: &Envelope) {
         let mut memory = self.0.lock();
         let entry = Entry { digest: envelope.digest, uid: envelope.uid, received: envelope.received };
         if memory.entries.insert(key, entry).is_none() {
@@ -49,7 +50,7 @@ impl Recent {
     }
 
     /// Whether this message came before, within the channel's window.
-    pub(super) fn seen(&self, envelope: &Envelope, window: Duration) -> Seen {
+    pub fn seen(&self, envelope: &Envelope, window: Duration) -> Seen {
         let memory = self.0.lock();
         let Some(entry) = memory.entries.get(&key(envelope)) else { return Seen::No };
         if envelope.received.since(entry.received) > window {
