@@ -1,7 +1,9 @@
-//! What the compiler says, in the words of the control protocol: the same whether an engine answers or the tool reads documents by itself.
+//! What the compiler and a probe say, in the words of the control protocol: the same whether an engine answers or the tool reads documents by itself.
 
 use barid_config::{Problem, ProblemSeverity, Snapshot};
-use barid_runtime::control::protocol::{DocumentRef, Explanation, ProblemView, Setting, SnapshotView};
+use barid_delivery::connect::Met;
+use barid_model::Name;
+use barid_runtime::control::protocol::{DocumentRef, Explanation, MetView, ProblemView, Setting, SnapshotView};
 
 /// A problem of a document.
 #[must_use]
@@ -45,4 +47,23 @@ pub fn explanation(snapshot: &Snapshot, document: &DocumentRef) -> Option<Explan
 pub fn snapshot(snapshot: &Snapshot) -> SnapshotView {
     // What the compiler wrote is JSON.
     SnapshotView { number: snapshot.number, documents: serde_json::from_slice(&snapshot.save()).unwrap_or_default() }
+}
+
+/// What a probe met.
+#[must_use]
+pub fn met(met: &Met) -> MetView {
+    MetView {
+        target: met.target.clone(),
+        usable: met.problem.is_none(),
+        problem: met.problem.clone(),
+        took_ms: met.took.as_secs_f64() * 1_000.0,
+        facts: met.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    }
+}
+
+/// That there is no document of this kind and name, and which there are.
+pub fn unknown<'a>(kind: &str, name: &Name, known: impl Iterator<Item = &'a Name>) -> String {
+    let known: Vec<String> = known.map(Name::short).collect();
+    let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    format!("no such {kind} {}; {known}", name.short())
 }

@@ -16,9 +16,9 @@ use tokio::net::UnixStream;
 use super::commands::{CommandError, CommandResult, Commands};
 use super::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, RefusedQuery, RefusedRow, ReleaseRequest,
-    ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent, ResumeRequest, SnapshotView,
-    Status,
+    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
+    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
+    ResumeRequest, SnapshotView, Status,
 };
 use super::socket::locate;
 
@@ -172,6 +172,7 @@ impl Commands for Client {
         payload(PayloadRequest) -> Bytes = "/v1/payload" by call;
         audit(AuditRequest) -> Audit = "/v1/audit" by ask;
         explain(ExplainRequest) -> Explanation = "/v1/explain" by ask;
+        probe(ProbeRequest) -> Probed = "/v1/probe" by ask;
         replay(ReplayRequest) -> Replayed = "/v1/replay" by ask;
         resend(ResendRequest) -> Resent = "/v1/resend" by ask;
         rerun(RerunRequest) -> Done = "/v1/rerun" by ask;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, RefusedQuery, RefusedRow, ReleaseRequest,
-    ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent, ResumeRequest, SnapshotView,
-    Status,
+    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
+    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
+    ResumeRequest, SnapshotView, Status,
 };
 
 /// What became of a command.
@@ -128,6 +128,8 @@ pub trait Commands: Send + Sync + 'static {
     fn explain(&self, request: ExplainRequest) -> BoxFuture<'_, CommandResult<Explanation>>;
     /// The documents that run.
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>>;
+    /// Goes to a destination without sending it a message, with the secrets of this process.
+    fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>>;
     /// Sends messages again as new ones.
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>>;
     /// Sends an edited message as a child of the one it was made from.

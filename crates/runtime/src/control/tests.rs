@@ -57,7 +57,12 @@ fn row(n: u8) -> MessageRow {
 }
 
 fn done() -> Done {
-    Done { matched: 3, done: 2, missed: vec![Missed { id: "x".into(), why: "not quarantined".into() }] }
+    Done {
+        matched: 3,
+        done: 2,
+        missed: vec![Missed { id: "x".into(), why: "not quarantined".into() }],
+        ..Done::default()
+    }
 }
 
 impl Commands for Fake {
@@ -91,6 +96,9 @@ impl Commands for Fake {
     }
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>> {
         self.told("snapshot".into(), Ok(SnapshotView { number: 7, ..SnapshotView::default() }))
+    }
+    fn probe(&self, _: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>> {
+        self.told("probe".into(), Ok(Probed::default()))
     }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         self.told(format!("replay by {}: {}", request.by.actor, request.by.reason), Ok(Replayed::default()))

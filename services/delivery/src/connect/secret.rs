@@ -50,7 +50,7 @@ impl fmt::Debug for SecretValue {
 
 /// A secret could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("secret {at} cannot be read: {why}")]
+#[error("{at} cannot be read: {why}")]
 pub struct SecretError {
     /// Which one; with a file, its path.
     pub at: String,

@@ -1,18 +1,22 @@
 //! `barid probe`: goes to a destination as far as one can without sending a message, and says what it met.
+//!
+//! A running engine does it, because it is the engine that has the secrets and the network that deliveries have. Without
+//! one, or with documents of a directory, this process does it with its own, and says so.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use barid_delivery::connect::secret::FileSecrets;
-use barid_delivery::connect::{Environment, GUARD, Met, connector};
+use barid_delivery::connect::{Environment, GUARD, connector};
 use barid_model::Name;
+use barid_runtime::control::Client;
+use barid_runtime::control::protocol::{MetView, ProbeRequest};
 use barid_runtime::{Exit, Failure, environment, time};
-use serde_json::json;
 
 use super::context::Context;
 use super::documents::From;
-use super::out::clean;
+use super::out::{Out, clean, note};
+use crate::view;
 
 /// Options of `probe`.
 #[derive(Debug, clap::Args)]
@@ -25,47 +29,56 @@ pub(super) struct Args {
 
 /// Probes; [`Exit::Unreachable`] where no endpoint can be used.
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
-    let documents = args.from.read(context).await?;
     let name = Name::read(&args.destination);
-    let Some(spec) = documents.snapshot.destinations.get(&name) else {
-        let known: Vec<String> = documents.snapshot.destinations.keys().map(Name::short).collect();
-        return Err(Failure::new(
-            Exit::NotFound,
-            format!("there is no good destination {}; there are: {}", name.short(), known.join(", ")),
-        ));
+    let engine = if args.from.is_given() { None } else { Client::connect(&context.data).await? };
+    let met = match engine {
+        Some(engine) => {
+            use barid_runtime::control::Commands as _;
+            engine.probe(ProbeRequest { destination: name }).await?.met
+        }
+        None => ours(&name, &args.from, context).await?,
     };
-    let directory = documents.directory.unwrap_or_else(|| PathBuf::from("."));
-    let secrets = FileSecrets::new(directory, environment::all());
-    let environment = Environment { secrets: Arc::new(secrets), data: context.data.clone(), guard: GUARD };
-    let connector =
-        connector(spec, &environment).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    let met = connector.probe().await;
     let out = &mut context.out;
     if out.json() {
-        out.value(&met.iter().map(json).collect::<Vec<_>>())?;
+        out.value(&met)?
     } else {
-        for met in &met {
-            let verdict = met
-                .problem
-                .as_ref()
-                .map_or_else(|| "can be used".to_owned(), |problem| format!("CANNOT BE USED: {problem}"));
-            out.line(clean(&format!("{}: {verdict} ({})", met.target, time::human(met.took))))?;
-            for (fact, value) in &met.facts {
-                out.line(clean(&format!("  {fact:<10} {value}")))?;
-            }
-        }
+        print(&met, out)?
     }
     out.flush()?;
-    Ok(if met.iter().any(|met| met.problem.is_none()) { Exit::Ok } else { Exit::Unreachable })
+    Ok(if met.iter().any(|met| met.usable) { Exit::Ok } else { Exit::Unreachable })
 }
 
-fn json(met: &Met) -> serde_json::Value {
-    let facts: BTreeMap<&str, &str> = met.facts.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    json!({
-        "target": met.target,
-        "usable": met.problem.is_none(),
-        "problem": met.problem,
-        "milliseconds": met.took.as_secs_f64() * 1_000.0,
-        "facts": facts,
-    })
+/// Probes from this process.
+async fn ours(name: &Name, from: &From, context: &Context) -> Result<Vec<MetView>, Failure> {
+    let documents = from.read(context).await?;
+    let destinations = &documents.snapshot.destinations;
+    let Some(spec) = destinations.get(name) else {
+        return Err(Failure::new(Exit::NotFound, view::unknown("destination", name, destinations.keys())));
+    };
+    let directory = documents.directory.unwrap_or_else(|| PathBuf::from("."));
+    let why = if from.is_given() { "documents of a directory" } else { "no engine runs" };
+    note(&clean(&format!(
+        "{why}: probed by this command, with its own environment and the secrets in {}",
+        directory.join("secrets").display()
+    )));
+    let secrets = Arc::new(FileSecrets::new(directory, environment::all()));
+    let environment = Environment { secrets, data: context.data.clone(), guard: GUARD };
+    let connector =
+        connector(spec, &environment).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    Ok(connector.probe().await.iter().map(view::met).collect())
+}
+
+fn print(met: &[MetView], out: &mut Out) -> Result<(), Failure> {
+    for met in met {
+        let verdict = met
+            .problem
+            .as_ref()
+            .map_or_else(|| "can be used".to_owned(), |problem| format!("CANNOT BE USED: {problem}"));
+        let took = std::time::Duration::try_from_secs_f64(met.took_ms / 1_000.0).unwrap_or_default();
+        out.line(clean(&format!("{}: {verdict} ({})", met.target, time::human(took))))?;
+        for (fact, value) in &met.facts {
+            out.line(clean(&format!("  {fact:<10} {value}")))?;
+        }
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod history;
 mod journal;
 mod pause;
 mod payload;
+mod probe;
 mod remake;
 mod replay;
 mod resend;
@@ -28,9 +29,9 @@ use barid_log::LogError;
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, RefusedQuery, RefusedRow, ReleaseRequest,
-    ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent, ResumeRequest, SnapshotView,
-    Status,
+    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
+    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
+    ResumeRequest, SnapshotView, Status,
 };
 use barid_runtime::control::{CommandError, CommandResult, Commands};
 use bytes::Bytes;
@@ -90,6 +91,9 @@ impl Commands for Engine {
     }
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>> {
         Box::pin(std::future::ready(Ok(self.history.snapshot())))
+    }
+    fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>> {
+        Box::pin(probe::probe(self, request))
     }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         Box::pin(replay::replay(self, request))

@@ -10,9 +10,9 @@ use barid_config::Snapshot;
 use barid_model::{Clock, MessageUid};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, RefusedQuery, RefusedRow, ReleaseRequest,
-    ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent, ResumeRequest, SnapshotView,
-    Status,
+    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
+    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
+    ResumeRequest, SnapshotView, Status,
 };
 use barid_runtime::control::{CommandError, CommandResult, Commands};
 use barid_runtime::{Failure, SystemClock};
@@ -20,12 +20,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use barid_custody::Channels;
 use super::commands::{History, offline_status, questions};
 use super::configuration::LAST_GOOD;
 use super::feed::Feed;
 use super::retention::Known;
 use super::storage;
+use barid_custody::Channels;
 
 /// Opens a data directory.
 pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {
@@ -101,6 +101,7 @@ impl Commands for Offline {
     }
 
     needs_engine! {
+        probe(ProbeRequest) -> Probed;
         replay(ReplayRequest) -> Replayed;
         resend(ResendRequest) -> Resent;
         rerun(RerunRequest) -> Done;

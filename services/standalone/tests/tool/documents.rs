@@ -237,5 +237,18 @@ fn probe_says_what_it_met_and_ends_with_4_where_nobody_is_there() {
     drop(listener);
     let ran = barid(&["probe", "registry", "--dir", path, "--json"]).with(4);
     assert_eq!(ran.json()[0]["usable"], false);
+    let note = format!("probed by this command, with its own environment and the secrets in {path}/secrets");
+    assert!(ran.stderr.contains(&note), "{}", ran.stderr);
     assert!(barid(&["probe", "other", "--dir", path]).with(9).stderr.contains("there are: registry"));
+}
+
+#[test]
+fn where_an_engine_runs_it_is_the_engine_that_probes() {
+    let engine = Engine::start();
+    let ran = barid_on(engine.data(), &["probe", "registry"]).well();
+    assert!(engine.last().starts_with("ProbeRequest"), "{}", engine.last());
+    assert!(ran.text().contains("registry.example:2575: can be used"), "{}", ran.text());
+    assert!(ran.text().contains("10.0.0.9:2575") && ran.stderr.is_empty(), "{} {}", ran.text(), ran.stderr);
+    let ran = barid_on(engine.data(), &["probe", "registry", "--json"]).well();
+    assert_eq!(ran.json()[0]["tookMs"], 12.5);
 }

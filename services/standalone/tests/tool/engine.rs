@@ -115,7 +115,7 @@ fn finding() -> Finding {
 }
 
 fn done(matched: u64) -> Done {
-    Done { matched, done: matched, missed: Vec::new() }
+    Done { matched, done: matched, ..Done::default() }
 }
 
 impl Commands for Fake {
@@ -147,7 +147,7 @@ impl Commands for Fake {
     }
     fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>> {
         let row = ParkedRow {
-            id: DeliveryId::from_bytes([0xab; 16]),
+            id: Some(DeliveryId::from_bytes([0xab; 16])),
             uid: uid(),
             at: NOW,
             received: NOW,
@@ -229,6 +229,11 @@ impl Commands for Fake {
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>> {
         self.said("snapshot".into(), SnapshotView { number: 4, documents: serde_json::json!([]) })
     }
+    fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>> {
+        let facts = [("address".to_owned(), "10.0.0.9:2575".to_owned())].into();
+        let met = MetView { target: "registry.example:2575".into(), usable: true, problem: None, took_ms: 12.5, facts };
+        self.said(format!("{request:?}"), Probed { met: vec![met] })
+    }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         let messages = vec![ReplayedMessage { from: uid(), uid: Some(uid()) }];
         self.said(format!("{request:?}"), Replayed { matched: 1, made: 1, messages, missed: Vec::new() })
@@ -241,7 +246,7 @@ impl Commands for Fake {
     }
     fn discard(&self, request: DiscardRequest) -> BoxFuture<'_, CommandResult<Done>> {
         let missed = vec![Missed { id: UID.into(), why: "it is not quarantined".into() }];
-        self.said(format!("{request:?}"), Done { matched: 2, done: 1, missed })
+        self.said(format!("{request:?}"), Done { matched: 2, done: 1, missed, ..Done::default() })
     }
     fn release(&self, request: ReleaseRequest) -> BoxFuture<'_, CommandResult<Done>> {
         self.said(format!("{request:?}"), done(1))

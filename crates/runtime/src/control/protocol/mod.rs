@@ -7,6 +7,7 @@ mod act;
 mod audit;
 mod configuration;
 mod message;
+mod probe;
 mod query;
 mod status;
 
@@ -21,6 +22,7 @@ pub use message::{
     DeliveryDetail, DeliverySummary, Event, MessageDetail, MessageRow, ParkedRow, PayloadKind, PayloadRequest,
     RefusedRow, state,
 };
+pub use probe::{MetView, ProbeRequest, Probed};
 pub use query::{MessageQuery, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Page, ParkedQuery, RefusedQuery};
 pub use status::{
     CertificateStatus, ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus,
