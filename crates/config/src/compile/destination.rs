@@ -28,6 +28,8 @@ const ENDPOINTS_MAX: usize = 8;
 const CONNECTIONS_MAX: u16 = 64;
 /// Most headers of an HTTP destination, and most rules about answers.
 const RULES_MAX: usize = 32;
+/// How often a message may get no answer: once may be chance.
+const UNANSWERED: std::ops::RangeInclusive<u32> = 2..=1_000;
 /// Headers that the connection itself writes.
 const OWN_HEADERS: [&str; 6] =
     ["host", "content-length", "transfer-encoding", "connection", "content-type", "authorization"];
@@ -110,6 +112,9 @@ pub(super) fn check_ranges(
         if let Some(pause) = pause {
             check.range(&format!("{at}retry.{name}"), pause, low..=high);
         }
+    }
+    if let Some(times) = retry.and_then(|retry| retry.unanswered) {
+        check.range(&format!("{at}retry.unanswered"), times, UNANSWERED);
     }
     if backlog.and_then(|backlog| backlog.messages) == Some(0) {
         check.error(&format!("{at}backlog.messages"), "no message could ever wait", "write 1 or more");
@@ -249,7 +254,23 @@ fn file_connect(file: &FileTarget, scope: &Scope, check: &mut Check<'_>) -> Opti
     }
     let name = file.name.as_deref().unwrap_or(defaults::FILE_NAME);
     let name = check.expression("file.name", name, scope, Type::Text)?;
-    Some(FileConnect { directory: file.directory.clone(), name })
+    let mode = file.mode.as_deref().map_or(Some(defaults::FILE_MODE), |text| file_mode(text, check))?;
+    Some(FileConnect { directory: file.directory.clone(), name, mode })
+}
+
+/// Permission bits: the owner's are fixed, nobody executes a message.
+fn file_mode(text: &str, check: &mut Check<'_>) -> Option<u32> {
+    let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mode = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
+    let mode = mode.filter(|mode| mode & 0o600 == 0o600 && mode & !0o666 == 0);
+    if mode.is_none() {
+        check.error(
+            "file.mode",
+            format!("`{text}` is no mode of files with messages"),
+            "write \"0600\" to \"0666\" in octal: read and write for the owner, then for its group and others",
+        );
+    }
+    mode
 }
 
 fn tls_client(tls: &TargetTls, check: &mut Check<'_>) -> TlsClient {

@@ -208,6 +208,10 @@ pub(crate) fn destination_settings(own: &Destination, exchange: &Defaults, layer
     ];
     let max =
         [(Own, retry.0.and_then(|own| own.max.as_ref())), (Shared, retry.1.and_then(|shared| shared.max.as_ref()))];
+    let unanswered = [
+        (Own, retry.0.and_then(|own| own.unanswered.as_ref())),
+        (Shared, retry.1.and_then(|shared| shared.unanswered.as_ref())),
+    ];
     let messages = [
         (Own, backlog.0.and_then(|own| own.messages.as_ref())),
         (Shared, backlog.1.and_then(|shared| shared.messages.as_ref())),
@@ -223,6 +227,7 @@ pub(crate) fn destination_settings(own: &Destination, exchange: &Defaults, layer
         retry: RetrySettings {
             initial: layers.period("retry.initial", &initial, defaults::RETRY_INITIAL),
             max: layers.period("retry.max", &max, defaults::RETRY_MAX),
+            unanswered: layers.pick("retry.unanswered", &unanswered, defaults::RETRY_UNANSWERED, ToString::to_string),
         },
         backlog: BacklogSettings {
             messages: layers.pick("backlog.messages", &messages, defaults::BACKLOG_MESSAGES, ToString::to_string),

@@ -149,10 +149,15 @@ pub struct BasicAuth {
 pub struct FileTarget {
     /// The folder; relative ones are inside the data directory. Made where it is missing.
     pub directory: String,
-    /// Expression that gives the file's name; folders in it are made, `..` is refused. Default: received time, uid and
-    /// part, with `.hl7`.
+    /// Expression that gives the file's name. Folders in it are made; characters that systems stumble over become `_`;
+    /// a message whose name has `..` is set aside. Default: uid, route and part, with `.hl7`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Who may read the files, in octal: `"0600"`, `"0640"`, `"0660"` and the like, owners always read and write. Folders
+    /// that are made for them get the same, and may be entered. The data directory is its owner's alone, so readers
+    /// of another user need a folder outside of it. Default: `"0600"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
 }
 
 /// TLS towards a destination.
@@ -180,6 +185,11 @@ pub struct Retry {
     /// Longest pause, at most `1h`. Default `5m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<Period>,
+    /// How often in a row one and the same message may get no answer (silence, a closed connection, garbage, HTTP 500, 502
+    /// or 504) while others are answered in between, 2 to 1000. Default 5. Then `onReject` decides, as if it had been
+    /// refused. Where nothing else is answered it counts for nothing: the destination may be down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<u32>,
 }
 
 /// What an answer means.

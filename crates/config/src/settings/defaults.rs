@@ -20,6 +20,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 pub const RETRY_INITIAL: Duration = Duration::from_secs(1);
 /// Longest pause: a destination that came back waits no longer.
 pub const RETRY_MAX: Duration = Duration::from_secs(300);
+/// How often in a row a message may get no answer while others are answered: one lost answer in ten thousand would make
+/// this happen by chance once in 10^20 messages.
+pub const RETRY_UNANSWERED: u32 = 5;
 /// Messages that may wait for a destination: a week of a large hospital.
 pub const BACKLOG_MESSAGES: u64 = 1_000_000;
 /// Connections to an HTTP destination.
@@ -42,3 +45,5 @@ pub const TIME_ZONE: &str = "UTC";
 pub const FILE_NAME: &str = "message.uid + '-' + delivery.route + '-' + string(delivery.part) + '.hl7'";
 /// Header that carries a delivery's id.
 pub const IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
+/// Who may read a file destination's files: messages are patient data, so its owner alone.
+pub const FILE_MODE: u32 = 0o600;

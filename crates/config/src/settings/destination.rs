@@ -141,6 +141,8 @@ pub struct FileConnect {
     pub directory: String,
     /// What gives the file's name.
     pub name: Expression,
+    /// Permission bits of its files, within 0o600 to 0o666.
+    pub mode: u32,
 }
 
 /// TLS towards a destination.
@@ -161,6 +163,8 @@ pub struct RetrySettings {
     pub initial: Duration,
     /// Longest pause.
     pub max: Duration,
+    /// How often in a row a message may get no answer while others are answered.
+    pub unanswered: u32,
 }
 
 /// What an answer means.

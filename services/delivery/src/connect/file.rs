@@ -5,8 +5,9 @@
 //! finds its file and is delivered without writing. Another file under the name gets no harm: this one is then
 //! named `name-<first 8 digits of the delivery's id>.ext`, which is the same on every attempt.
 //!
-//! The name comes from an expression. Folders in it are made; `..`, and characters that a shell or another system would
-//! stumble over, become `_`. A collector that reads names beginning with a dot has to be told not to.
+//! The name comes from an expression. Folders in it are made; characters that a shell or another system would stumble over
+//! become `_`; a name with `..` is nobody's intention, so its message is set aside. Files and folders are for their owner
+//! alone unless `mode` says otherwise. A collector that reads names beginning with a dot has to be told not to.
 
 mod answer;
 mod connection;
@@ -39,6 +40,8 @@ pub struct FileSettings {
     pub directory: PathBuf,
     /// Gives the file's name.
     pub name: Expression,
+    /// Permission bits of files; folders get the same and may be entered by whoever reads.
+    pub mode: u32,
     /// How long a disk may take; then the attempt counts as failed, though it may still come to its end.
     pub timeout: Duration,
 }

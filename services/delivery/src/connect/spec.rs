@@ -134,6 +134,7 @@ fn of_file(spec: &DestinationSpec, file: &FileConnect, environment: &Environment
         // An absolute folder replaces the data directory.
         directory: environment.data.join(&file.directory),
         name: Expression::new(Arc::clone(file.name.program())),
+        mode: file.mode,
         timeout: spec.timeout,
     }
 }

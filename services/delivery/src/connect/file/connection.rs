@@ -1,6 +1,8 @@
 //! Writes one message as one file, on a thread that may block.
 
+use std::fs::Permissions;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +35,7 @@ struct Job {
     relative: PathBuf,
     temporary: String,
     id: String,
+    mode: u32,
     payload: Bytes,
 }
 
@@ -60,12 +63,11 @@ impl Slot {
     fn job(&self, out: &Outgoing) -> Result<Job, Finding> {
         let wrong = |text: String| Finding::error(207, "", "file.name", text);
         let text = self.settings.name.text(&Seen::of(&out.record, self.settings.name.uses_message())).map_err(wrong)?;
-        let relative =
-            name::relative(&text).ok_or_else(|| wrong("the name expression gave an empty text".to_owned()))?;
+        let relative = name::relative(&text).map_err(|why| wrong(why.to_owned()))?;
         let id = out.id().to_string();
         let temporary = format!(".tmp-{id}-{}", self.number);
-        let directory = self.settings.directory.clone();
-        Ok(Job { directory, relative, temporary, id, payload: out.record.payload.bytes() })
+        let (directory, mode) = (self.settings.directory.clone(), self.settings.mode);
+        Ok(Job { directory, relative, temporary, id, mode, payload: out.record.payload.bytes() })
     }
 
     async fn write(&mut self, job: Job) -> io::Result<Written> {
@@ -94,12 +96,13 @@ impl Job {
     fn write(&self) -> io::Result<Written> {
         let path = self.directory.join(&self.relative);
         let folder = path.parent().unwrap_or(&self.directory).to_path_buf();
-        make_folders(&folder)?;
+        make_folders(&folder, self.mode)?;
         if holds(&path, &self.payload)? {
             return self.found(path, &folder);
         }
         let temporary = folder.join(&self.temporary);
-        let result = write_whole(&temporary, &self.payload).and_then(|()| self.publish(&temporary, path, &folder));
+        let result =
+            write_whole(&temporary, &self.payload, self.mode).and_then(|()| self.publish(&temporary, path, &folder));
         if result.is_err() {
             // Best effort: the next attempt overwrites it.
             drop(std::fs::remove_file(&temporary));
@@ -143,8 +146,10 @@ fn holds(path: &Path, payload: &[u8]) -> io::Result<bool> {
     }
 }
 
-fn write_whole(path: &Path, payload: &[u8]) -> io::Result<()> {
-    let mut file = std::fs::File::create(path)?;
+fn write_whole(path: &Path, payload: &[u8], mode: u32) -> io::Result<()> {
+    // Made for its owner alone, whatever the umask; opened to others once it is known to be ours.
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(payload)?;
     file.sync_all()
 }
@@ -158,11 +163,21 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn make_folders(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
+fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.is_dir()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
-    std::fs::create_dir_all(folder)?;
+    // Who may read what is in it may enter it.
+    let mode = mode | (mode & 0o444) >> 2;
+    for path in missing.into_iter().rev().filter(|path| !path.as_os_str().is_empty()) {
+        match std::fs::DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode))?,
+            // Another slot makes it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
     // Every folder that was made is an entry of the one above it.
     for parent in folder.ancestors().skip(1).take(super::FOLDERS_MAX + 1) {
         sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
@@ -180,7 +195,7 @@ pub(super) async fn probe(settings: &Arc<FileSettings>) -> Vec<Met> {
     let start = Instant::now();
     let tried = tokio::task::spawn_blocking(move || {
         let path = directory.join(".tmp-probe");
-        write_whole(&path, b"")?;
+        write_whole(&path, b"", 0o600)?;
         std::fs::remove_file(&path)?;
         rustix::fs::statvfs(&directory).map_err(io::Error::from)
     });

@@ -1,21 +1,27 @@
 //! A file's name out of whatever an expression gave: always inside the folder, never hidden, never too long.
+//!
+//! What cannot be a name but has one meaning is rewritten. `..` has two: it may be data that was never meant as a path, or a
+//! way out of the folder; rewriting it would hide both, so it is refused.
 
 use std::path::PathBuf;
 
 use super::{FOLDERS_MAX, NAME_MAX};
 
-/// The relative path of a file; none where the text names nothing.
-pub(super) fn relative(text: &str) -> Option<PathBuf> {
+/// The relative path of a file; else why the text names none, without the text.
+pub(super) fn relative(text: &str) -> Result<PathBuf, &'static str> {
+    if text.split(['/', '\\']).any(|part| part == "..") {
+        return Err("the name expression gave a name with `..`, which leads out of the folder");
+    }
     let mut parts: Vec<String> = text.split('/').filter(|part| !part.is_empty() && *part != ".").map(clean).collect();
     if parts.is_empty() {
-        return None;
+        return Err("the name expression gave an empty text");
     }
     // What is too deep becomes one long name, cut below.
     let rest = parts.split_off(parts.len().min(FOLDERS_MAX));
     if !rest.is_empty() {
         parts.push(clean(&rest.join("_")));
     }
-    Some(parts.iter().collect())
+    Ok(parts.iter().collect())
 }
 
 /// One name: no control characters, no separators of other systems, no leading dot, at most [`NAME_MAX`] bytes.

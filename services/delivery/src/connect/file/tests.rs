@@ -7,7 +7,7 @@ use crate::connect::{AnswerClass, Expression, Sent, TransportKind};
 
 fn files(directory: &Path, name: &str) -> Files {
     let name = Expression::compile(name).unwrap();
-    Files::new(FileSettings { directory: directory.to_path_buf(), name, timeout: PATIENCE })
+    Files::new(FileSettings { directory: directory.to_path_buf(), name, mode: 0o600, timeout: PATIENCE })
 }
 
 /// The names in a folder, sorted.
@@ -84,7 +84,7 @@ fn a_name_stays_inside_the_folder_whatever_the_message_says() {
     let cases = [
         ("42.hl7", "42.hl7"),
         ("2026/11/42.hl7", "2026/11/42.hl7"),
-        ("../../etc/passwd", "_./_./etc/passwd"),
+        ("a..b/..c", "a..b/_.c"),
         ("/etc/passwd", "etc/passwd"),
         ("a/./b", "a/b"),
         (".hidden", "_hidden"),
@@ -94,13 +94,41 @@ fn a_name_stays_inside_the_folder_whatever_the_message_says() {
     for (given, expected) in cases {
         assert_eq!(name::relative(given).unwrap(), Path::new(expected), "{given:?}");
     }
-    assert_eq!(name::relative("//"), None);
+    assert_eq!(name::relative("//").ok(), None);
     let long = name::relative(&format!("{}.hl7", "é".repeat(300))).unwrap();
     let long = long.to_str().unwrap();
     assert!(long.len() <= NAME_MAX && long.ends_with("é.hl7"), "{long}");
     let deep = name::relative(&"a/".repeat(500)).unwrap();
     assert!(deep.components().count() <= FOLDERS_MAX + 1);
     assert!(deep.components().all(|part| part.as_os_str().len() <= NAME_MAX));
+}
+
+#[tokio::test]
+async fn a_name_that_leads_out_of_the_folder_sets_the_message_aside_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("out");
+    for name in ["'../' + msg.controlId", "'a/../../' + msg.controlId", "'..'", "'a\\\\..\\\\b'"] {
+        let sent = files(&base, name).open().send(&delivery(1, named("SECRET"))).await;
+        let Sent::Unsendable(finding) = sent else { panic!("{name}: {sent:?}") };
+        assert!(finding.rule == "file.name" && finding.text.contains("`..`"), "{finding:?}");
+        assert!(!finding.text.contains("SECRET"), "{finding:?}");
+    }
+    assert!(names(directory.path()).is_empty());
+}
+
+#[tokio::test]
+async fn files_and_their_folders_are_their_owners_alone_unless_the_document_says_otherwise() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let bits = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    for (mode, folder_mode) in [(0o600, 0o700), (0o640, 0o750), (0o664, 0o775)] {
+        let base = directory.path().join(format!("{mode:o}"));
+        let name = Expression::compile("msg.type + '/' + msg.controlId").unwrap();
+        let files = Files::new(FileSettings { directory: base.clone(), name, mode, timeout: PATIENCE });
+        answered(files.open().send(&delivery(1, named("42"))).await);
+        assert_eq!((bits(&base), bits(&base.join("ADT"))), (folder_mode, folder_mode), "{mode:o}");
+        assert_eq!(bits(&base.join("ADT/42")), mode, "{mode:o}");
+    }
 }
 
 #[tokio::test]
