@@ -13,6 +13,8 @@ mod documents;
 #[cfg(feature = "nats")]
 mod log_options;
 mod options;
+#[cfg(feature = "nats")]
+mod ownership;
 mod publish;
 mod replica;
 #[cfg(test)]
@@ -24,5 +26,7 @@ pub use documents::Documents;
 #[cfg(feature = "nats")]
 pub use log_options::LogOptions;
 pub use options::{Options, TlsOptions};
+#[cfg(feature = "nats")]
+pub use ownership::{Ownership, Owns, Tenure};
 pub use publish::{PublishOptions, publish};
 pub use replica::{Replica, block_on};

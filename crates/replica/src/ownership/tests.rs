@@ -1,0 +1,90 @@
+use barid_log::memory::MemoryLog;
+use parking_lot::Mutex;
+
+use super::*;
+
+/// Who runs what, as it is seen from inside.
+#[derive(Default)]
+struct Seen(Mutex<HashMap<String, Vec<String>>>);
+
+struct Notes {
+    name: &'static str,
+    seen: Arc<Seen>,
+}
+
+impl Owns for Notes {
+    fn run(&self, item: String, _: Tenure, mut stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        let (name, seen) = (self.name, Arc::clone(&self.seen));
+        Box::pin(async move {
+            {
+                let mut seen = seen.0.lock();
+                let owners = seen.entry(item.clone()).or_default();
+                owners.push(name.to_owned());
+                assert_eq!(owners.len(), 1, "{item} has two owners: {owners:?}");
+            }
+            drop(stop.wait_for(|stop| *stop).await);
+            seen.0.lock().entry(item).or_default().retain(|owner| owner != name);
+        })
+    }
+}
+
+impl Seen {
+    fn of(&self, name: &str) -> usize {
+        self.0.lock().values().filter(|owners| owners.iter().any(|owner| owner == name)).count()
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !holds(self) {
+            assert!(Instant::now() < deadline, "{what}: {:?}", self.0.lock());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn items_are_shared_by_those_that_are_there_and_never_have_two_owners() {
+    const ITEMS: usize = 40;
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let (seen, terms) = (Arc::new(Seen::default()), Terms::default());
+    let (_items, items) = watch::channel((0..ITEMS).map(|n| format!("{n:02}")).collect::<BTreeSet<_>>());
+    let begin = |name: &'static str| {
+        let (stop, stopped) = watch::channel(false);
+        let ownership = Ownership { log: Arc::clone(&log), role: "test", replica: name.to_owned(), terms };
+        let owns = Arc::new(Notes { name, seen: Arc::clone(&seen) });
+        (stop, tokio::spawn(ownership.run(items.clone(), owns, stopped)))
+    };
+    let (stop_one, one) = begin("one");
+    seen.until("one has all", |seen| seen.of("one") == ITEMS).await;
+    let (stop_two, two) = begin("two");
+    seen.until("two has its share", |seen| seen.of("two") > ITEMS / 5 && seen.of("one") + seen.of("two") == ITEMS)
+        .await;
+    stop_one.send_replace(true);
+    one.await.unwrap().unwrap();
+    seen.until("two has all", |seen| seen.of("two") == ITEMS).await;
+    stop_two.send_replace(true);
+    two.await.unwrap().unwrap();
+    assert_eq!(seen.of("two"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_silent_process_owned_is_taken_over_when_its_lease_and_the_guard_are_over() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let terms = Terms {
+        lease: Duration::from_millis(400),
+        guard: Duration::from_millis(300),
+        renew: Duration::from_millis(100),
+    };
+    let silent = Member::join(Arc::clone(&log), "test", "silent", terms).await.unwrap();
+    assert!(matches!(silent.claim("a").await.unwrap(), Claiming::Ours(_)));
+    // Dropped without leaving: as killed.
+    drop(silent);
+    let seen = Arc::new(Seen::default());
+    let (_items, items) = watch::channel(BTreeSet::from(["a".to_owned()]));
+    let (_stop, stopped) = watch::channel(false);
+    let ownership = Ownership { log: Arc::clone(&log), role: "test", replica: "next".to_owned(), terms };
+    let begun = Instant::now();
+    tokio::spawn(ownership.run(items, Arc::new(Notes { name: "next", seen: Arc::clone(&seen) }), stopped));
+    seen.until("taken over", |seen| seen.of("next") == 1).await;
+    assert!(begun.elapsed() >= terms.lease + terms.guard, "after {:?}", begun.elapsed());
+}
