@@ -49,8 +49,11 @@ pub struct Line {
     pub routed: u64,
     /// Those that repeat another.
     pub duplicate: u64,
-    /// Those set aside before routing.
+    /// Those set aside before routing, decided on or not.
     pub quarantined: u64,
+    /// Of those set aside: a person has decided on them.
+    #[serde(default)]
+    pub decided: u64,
     /// Those the router has not come to yet.
     pub not_yet_routed: u64,
     /// Their deliveries.
@@ -99,12 +102,21 @@ impl Line {
         self.accepted == messages && d.total == ended + d.in_flight
     }
 
+    /// What waits for a person: messages set aside before routing that nobody has decided on, and quarantined deliveries
+    /// that were not run again.
+    #[must_use]
+    pub const fn set_aside(&self) -> (u64, u64) {
+        let d = &self.deliveries;
+        (self.quarantined.saturating_sub(self.decided), d.quarantined.saturating_sub(d.run_again))
+    }
+
     /// Adds another line to this one.
     pub(crate) const fn add(&mut self, other: &Self) {
         self.accepted += other.accepted;
         self.routed += other.routed;
         self.duplicate += other.duplicate;
         self.quarantined += other.quarantined;
+        self.decided += other.decided;
         self.not_yet_routed += other.not_yet_routed;
         let (d, o) = (&mut self.deliveries, &other.deliveries);
         d.total += o.total;

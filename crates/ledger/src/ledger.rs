@@ -7,7 +7,7 @@ use crate::balance::{BalanceRange, Coverage, Violation};
 use crate::view::{CommandView, Place, Quarantined, RefusedView, ReplayItem};
 use crate::{
     Balance, Change, Cursor, DeliveryFilter, DeliveryView, LedgerError, MessageFilter, MessageView, Page, Paging,
-    Pruned, RefusedFilter, Retention, Statistics, Story, statistics::FacilitySeen,
+    Pruned, RefusedFilter, Retention, Statistics, Story, Waiting, statistics::FacilitySeen,
 };
 
 /// What an [`Ledger::apply`] did.
@@ -103,6 +103,12 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// As [`Ledger::search`].
     fn quarantine(&self, filter: &DeliveryFilter, paging: &Paging) -> Result<Page<Quarantined>, LedgerError>;
+
+    /// How much waits, by the definition of [`crate::waiting`].
+    ///
+    /// # Errors
+    /// [`LedgerError`] of the storage.
+    fn waiting(&self) -> Result<Waiting, LedgerError>;
 
     /// For each IN subject that has one, the first message that was set aside before routing and waits for a person: its
     /// payload stands in IN alone.

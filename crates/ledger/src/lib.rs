@@ -24,6 +24,7 @@ mod state;
 pub mod statistics;
 pub mod story;
 pub mod view;
+pub mod waiting;
 
 pub use balance::Balance;
 pub use change::{Change, Entry, GivenUp};
@@ -36,3 +37,4 @@ pub use state::State;
 pub use statistics::Statistics;
 pub use story::Story;
 pub use view::{DeliveryView, MessageView};
+pub use waiting::{Waiting, WaitingAt};

@@ -1,11 +1,12 @@
 //! The ledger in one SQLite file: one connection that writes, a few that read beside it.
 //!
 //! The file is in WAL mode with `synchronous = NORMAL`: a power cut may take the last transactions, and since the
-//! positions go with them, the reader of the log applies those changes again. Readers see a snapshot and never wait
-//! for the writer. The file is for its owner only, because control ids are in it.
+//! positions go with them, the reader of the log applies those changes again. Readers see a snapshot and wait for the
+//! writer only while the journal is cut. The file is for its owner only, because control ids are in it.
 
 mod apply;
 mod fault;
+mod journal;
 mod keys;
 mod names;
 mod prune;
@@ -26,9 +27,10 @@ use crate::statistics::FacilitySeen;
 use crate::view::{CommandView, Place, Quarantined, RefusedView, ReplayItem};
 use crate::{
     Applied, Balance, Bound, Change, Cursor, DeliveryFilter, DeliveryView, Ledger, LedgerError, MessageFilter,
-    MessageView, Page, Paging, Pruned, RefusedFilter, Retention, Statistics, Story,
+    MessageView, Page, Paging, Pruned, RefusedFilter, Retention, Statistics, Story, Waiting,
 };
 use fault::Fault;
+use journal::Journal;
 
 /// Connections for reading that are kept open: as many as people and the console ask at once; more open for one question.
 const READERS_KEPT: usize = 4;
@@ -40,6 +42,8 @@ pub struct SqliteLedger {
     writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
     path: Option<PathBuf>,
+    /// None in memory.
+    journal: Option<Journal>,
 }
 
 /// The connection that writes, and what it remembers between batches.
@@ -47,13 +51,15 @@ struct Writer {
     conn: Connection,
     names: names::Names,
     tail: keys::Tail,
+    /// The size of a journal that could not be cut.
+    tried: u64,
 }
 
 impl Writer {
     fn new(conn: Connection) -> Result<Self, Fault> {
         conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let tail = keys::Tail::load(&conn)?;
-        Ok(Self { conn, names: names::Names::default(), tail })
+        Ok(Self { conn, names: names::Names::default(), tail, tried: 0 })
     }
 
     /// Runs something in a transaction; where it fails, what was remembered of it is forgotten too.
@@ -81,15 +87,30 @@ impl SqliteLedger {
     /// # Errors
     /// [`LedgerError`] where the file is damaged, newer, locked or of something else.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_within(path, journal::JOURNAL_BYTES)
+    }
+
+    /// Opens it with a write-ahead log of at most so many bytes, and what one batch adds: on a small volume it would take
+    /// the room of what it is a view of. Questions wait a moment where it comes to be cut.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`].
+    pub fn open_within(path: &Path, journal_bytes: u64) -> Result<Self, LedgerError> {
+        let journal = Journal::new(path, journal_bytes);
         let opened = schema::create_private(path).and_then(|()| Connection::open(path).map_err(Fault::from)).and_then(
             |mut conn| {
-                schema::prepare(&mut conn)?;
+                schema::prepare(&mut conn, journal.most())?;
                 Writer::new(conn)
             },
         );
         let place = path.display().to_string();
         let writer = opened.map_err(|fault| fault.at(&place))?;
-        Ok(Self { writer: Mutex::new(writer), readers: Mutex::default(), path: Some(path.to_owned()) })
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            path: Some(path.to_owned()),
+            journal: Some(journal),
+        })
     }
 
     /// A ledger that is gone with the process: for tests and `barid try`.
@@ -98,11 +119,11 @@ impl SqliteLedger {
     /// [`LedgerError`] where memory is short.
     pub fn in_memory() -> Result<Self, LedgerError> {
         let opened = Connection::open_in_memory().map_err(Fault::from).and_then(|mut conn| {
-            schema::prepare(&mut conn)?;
+            schema::prepare(&mut conn, journal::JOURNAL_BYTES)?;
             Writer::new(conn)
         });
         let writer = opened.map_err(|fault| fault.at("in memory"))?;
-        Ok(Self { writer: Mutex::new(writer), readers: Mutex::default(), path: None })
+        Ok(Self { writer: Mutex::new(writer), readers: Mutex::default(), path: None, journal: None })
     }
 
     fn place(&self) -> String {
@@ -114,7 +135,15 @@ impl SqliteLedger {
         run: impl FnOnce(&Transaction<'_>, &mut names::Names, &mut keys::Tail) -> Result<T, Fault>,
     ) -> Result<T, LedgerError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.transaction(run).map_err(|fault| fault.at(&self.place()))
+        let done = writer.transaction(run);
+        if let Some(journal) = &self.journal {
+            let Writer { conn, tried, .. } = &mut *writer;
+            match &done {
+                Err(fault) if journal::lacks_room(fault) => drop(journal.cut(conn)),
+                _ => journal.keep_small(conn, tried),
+            }
+        }
+        done.map_err(|fault| fault.at(&self.place()))
     }
 
     fn read<T>(&self, run: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, LedgerError> {
@@ -126,6 +155,7 @@ impl SqliteLedger {
             let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             return run(&writer.conn);
         };
+        let _inside = self.journal.as_ref().map(Journal::enter);
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = match kept {
             Some(conn) => conn,
@@ -218,6 +248,10 @@ impl Ledger for SqliteLedger {
 
     fn quarantine(&self, filter: &DeliveryFilter, paging: &Paging) -> Result<Page<Quarantined>, LedgerError> {
         self.read(|conn| read::quarantine::quarantine(conn, filter, paging))
+    }
+
+    fn waiting(&self) -> Result<Waiting, LedgerError> {
+        self.read(read::waiting::waiting)
     }
 
     fn set_aside(&self) -> Result<Vec<Place>, LedgerError> {

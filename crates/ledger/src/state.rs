@@ -19,7 +19,7 @@ pub enum State {
     Rejected,
     /// A query whose caller left.
     Expired,
-    /// Given up by a person.
+    /// Given up by a person. Said of a message, too, that was set aside before routing.
     Discarded,
     /// Merged into another delivery.
     Merged,
@@ -31,11 +31,13 @@ pub enum State {
     NotYetRouted,
     /// A message that repeats one accepted before.
     Duplicate,
+    /// A message that was set aside before routing and that a person had run again: it went on as a message of its own.
+    Rerun,
 }
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::InFlight,
         Self::Held,
         Self::Parked,
@@ -48,6 +50,7 @@ impl State {
         Self::Filtered,
         Self::NotYetRouted,
         Self::Duplicate,
+        Self::Rerun,
     ];
 
     /// How it is written: the same word in options, JSON and tables.
@@ -66,6 +69,7 @@ impl State {
             Self::Filtered => "filtered",
             Self::NotYetRouted => "notYetRouted",
             Self::Duplicate => "duplicate",
+            Self::Rerun => "rerun",
         }
     }
 

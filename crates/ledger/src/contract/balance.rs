@@ -38,6 +38,7 @@ pub fn g4_everything_accepted_is_accounted_for(ledger: &dyn Ledger) {
         balance.channels.iter().map(|(name, _)| name.as_ref().map(Name::short)).collect();
     assert_eq!(channels, [None, Some("admissions".into()), Some("results".into())]);
     let admissions = Line {
+        decided: 0,
         accepted: 4,
         routed: 1,
         duplicate: 1,

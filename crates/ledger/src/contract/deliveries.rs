@@ -8,9 +8,10 @@ use barid_model::{Cause, DeliveryId, Disposition, Name, Outcome};
 
 use super::ask::story;
 use super::world::{BEGIN, Piece, World, Written, finding};
+use crate::balance::BalanceRange;
 use crate::filter::SCAN_MAX;
 use crate::view::{OutPlace, Place};
-use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, Paging, Retention, State};
+use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, MessageFilter, Paging, Retention, State, WaitingAt};
 
 fn list(ledger: &dyn Ledger, filter: &DeliveryFilter, limit: usize) -> Vec<DeliveryView> {
     let mut paging = Paging::first(limit);
@@ -286,6 +287,69 @@ pub fn a_message_set_aside_on_which_a_person_has_decided_waits_no_more(ledger: &
     ledger.prune(&retention, None, 100).unwrap();
     assert_eq!(waiting(ledger), []);
     assert!(ledger.message(aside[0]).unwrap().unwrap().settled);
+}
+
+/// What the lists, the sum and the count say is set aside, as numbers of messages and deliveries.
+fn set_aside(ledger: &dyn Ledger) -> (u64, u64) {
+    let listed = ledger.quarantine(&DeliveryFilter::default(), &Paging::default()).unwrap().items;
+    let (whole, pieces): (Vec<_>, Vec<_>) = listed.iter().partition(|item| item.delivery.is_none());
+    let found = (whole.len() as u64, pieces.len() as u64);
+    let balance = ledger.balance(&BalanceRange::default()).unwrap();
+    assert!(balance.holds(), "{balance}");
+    assert_eq!(balance.total.set_aside(), found, "{balance}");
+    let waiting = ledger.waiting().unwrap();
+    assert_eq!((waiting.messages, waiting.deliveries()), found, "{waiting:?}");
+    let filter = MessageFilter { state: Some(State::Quarantined), ..MessageFilter::default() };
+    let searched: BTreeSet<_> =
+        ledger.search(&filter, &Paging::default()).unwrap().items.iter().map(|message| message.uid).collect();
+    assert_eq!(searched, listed.iter().map(|item| item.message.uid).collect());
+    found
+}
+
+pub fn what_is_set_aside_is_the_same_in_every_list_sum_and_count(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let found = |world: &World| {
+        world.apply(ledger);
+        set_aside(ledger)
+    };
+    let state = |uid| ledger.message(uid).unwrap().unwrap().state;
+    let (first, second) = (world.accept(), world.accept());
+    world.set_aside(first, 207);
+    world.set_aside(second, 207);
+    let third = world.accept();
+    world.route(third, &["archive", "registry"]);
+    world.quarantine(Piece::new(third, "archive"));
+    world.quarantine(Piece::new(third, "registry"));
+    assert_eq!(found(&world), (2, 2));
+    // A re-run names its message before that is there: until then nothing is decided.
+    let mut child = world.envelope();
+    (child.cause, child.parents) = (Cause::Replayed, vec![first]);
+    world.command_with("rerun", &first.to_string(), &format!("{{\"as\":\"{}\"}}", child.uid));
+    assert_eq!((found(&world), state(first)), ((2, 2), State::Quarantined));
+    let child = world.accept_as(|envelope| *envelope = child);
+    world.route(child, &["registry"]);
+    assert_eq!((found(&world), state(first)), ((1, 2), State::Rerun));
+    world.command("discard", &second.to_string());
+    assert_eq!((found(&world), state(second)), ((0, 2), State::Discarded));
+    let again = Piece { run: 1, ..Piece::new(third, "registry") };
+    world.park(again, Parked::Rerun);
+    assert_eq!(found(&world), (0, 1));
+    world.quarantine(again);
+    assert_eq!(found(&world), (0, 2), "its next run is set aside as well");
+    world.end(Piece::new(third, "archive"), Outcome::Discarded);
+    let (held, follows) = (world.accept(), world.accept());
+    world.route(held, &["registry"]);
+    world.route(follows, &["registry"]);
+    world.park(Piece::new(held, "registry"), Parked::Held);
+    world.park(Piece::new(follows, "registry"), Parked::Follows);
+    assert_eq!(found(&world), (0, 1));
+    let at = ledger.waiting().unwrap().at(Some(&Name::local("registry")));
+    assert_eq!(at, WaitingAt { quarantined: 1, parked: 2, held: 1 });
+    for (word, uids) in [(State::Rerun, vec![first]), (State::Discarded, vec![third, second])] {
+        let filter = MessageFilter { state: Some(word), ..MessageFilter::default() };
+        let items = ledger.search(&filter, &Paging::default()).unwrap().items;
+        assert_eq!(items.iter().map(|message| message.uid).collect::<Vec<_>>(), uids, "{word:?}");
+    }
 }
 
 pub fn one_message_is_looked_up_with_its_deliveries(ledger: &dyn Ledger) {

@@ -100,7 +100,41 @@ pub fn the_story_names_resends_replays_and_commands(ledger: &dyn Ledger) {
     assert_eq!(resent.message.state, State::Duplicate);
     let child = story(ledger, replayed);
     assert_eq!(child.message.accepted.unwrap().parents, [uid]);
-    assert!(child.events[0].text.ends_with("taken by channel admissions: amina: asked by the laboratory"));
+    let made = format!("taken by channel admissions, made of {uid}: amina: asked by the laboratory");
+    assert!(child.events[0].text.ends_with(&made), "{}", child.events[0].text);
+}
+
+pub fn an_act_of_a_person_is_told_once_and_names_the_message_it_made(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let (uid, lost) = (world.accept(), world.uid());
+    world.set_aside(uid, 207);
+    let mut child = world.envelope();
+    (child.cause, child.parents) = (Cause::Replayed, vec![uid]);
+    // As it was recorded before: twice.
+    world.command("replay", &uid.to_string());
+    world.command_with("rerun", &uid.to_string(), &format!("{{\"as\":\"{}\"}}", child.uid));
+    let child = world.accept_as(|envelope| *envelope = child);
+    world.command_with("resend", &uid.to_string(), &format!("{{\"as\":\"{lost}\"}}"));
+    let given_up = world.accept();
+    world.route(given_up, &["registry"]);
+    let piece = Piece::new(given_up, "registry");
+    world.quarantine(piece);
+    world.command("discard", &piece.id().to_string());
+    let record = world.outcome(piece, Some(Outcome::Discarded));
+    let by = (Some("amina".to_owned()), Some("asked by the laboratory".to_owned()));
+    world.write_outcome(OutcomeRecord { actor: by.0, reason: by.1, ..record });
+    world.apply(ledger);
+    let texts = |uid| {
+        let events = story(ledger, uid).events;
+        events.into_iter().filter(|event| event.text.contains("by amina")).map(|event| event.text).collect::<Vec<_>>()
+    };
+    let why = "by amina: asked by the laboratory";
+    assert_eq!(
+        texts(uid),
+        [format!("rerun {why}; made message {child}"), format!("resend {why}; message {lost} was not made")]
+    );
+    let ended = texts(given_up);
+    assert!(ended.len() == 1 && ended[0].starts_with("discarded (registry)"), "{ended:?}");
 }
 
 pub fn a_second_outcome_is_told_as_one_that_does_not_count(ledger: &dyn Ledger) {

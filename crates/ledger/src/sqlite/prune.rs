@@ -5,8 +5,8 @@ use rusqlite::{Transaction, params};
 
 use super::fault::Fault;
 use super::names::Names;
-use super::read::message::is_settled;
 use super::read::time;
+use super::read::waiting::decision;
 use super::{keys, schema};
 use crate::fold::NameId;
 use crate::{Cursor, Pruned, Retention};
@@ -81,7 +81,7 @@ fn is_open(tx: &Transaction<'_>, uid: MessageUid) -> Result<bool, Fault> {
     Ok(match disposition {
         _ if deliveries => true,
         None => true,
-        Some(3) => !is_settled(tx, uid)?,
+        Some(3) => decision(tx, uid)?.is_none(),
         Some(_) => false,
     })
 }

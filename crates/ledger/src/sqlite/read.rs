@@ -10,6 +10,7 @@ pub(super) mod search;
 pub(super) mod statistics;
 pub(super) mod story;
 pub(super) mod time;
+pub(super) mod waiting;
 
 use std::collections::HashMap;
 

@@ -29,10 +29,11 @@ const PAGE_BYTES: u32 = 8_192;
 const WRITER_CACHE_KIB: u32 = 16_384;
 /// A reader's cache.
 const READER_CACHE_KIB: u32 = 4_096;
-/// The WAL is copied into the file each so many pages (32 MiB): pages written again and again are copied once.
-const CHECKPOINT_PAGES: u32 = 4_096;
-/// A WAL that a long read made larger is cut back to this.
-const WAL_BYTES: u32 = 64 << 20;
+/// The WAL is copied into the file each so many pages (32 MiB), or at half of what it may have: pages written again and
+/// again are copied once.
+const CHECKPOINT_PAGES: u64 = 4_096;
+/// A WAL that a long read made larger is cut back to this, or to what it may have.
+const WAL_BYTES: u64 = 64 << 20;
 
 const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
@@ -110,8 +111,8 @@ pub(super) fn create_private(path: &Path) -> Result<(), Fault> {
     options.open(path).map(drop).map_err(Fault::File)
 }
 
-/// Brings a file to the newest schema.
-pub(super) fn prepare(conn: &mut Connection) -> Result<(), Fault> {
+/// Brings a file to the newest schema; its journal is to stay below so many bytes.
+pub(super) fn prepare(conn: &mut Connection, journal_bytes: u64) -> Result<(), Fault> {
     conn.busy_timeout(std::time::Duration::from_millis(BUSY_MILLIS))?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     let found: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -127,8 +128,8 @@ pub(super) fn prepare(conn: &mut Connection) -> Result<(), Fault> {
     conn.pragma_update(None, "synchronous", "normal")?;
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    conn.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES.min(journal_bytes / 2 / u64::from(PAGE_BYTES)))?;
+    conn.pragma_update(None, "journal_size_limit", WAL_BYTES.min(journal_bytes))?;
     if found < VERSION { make(conn, tables > 0) } else { Ok(()) }
 }
 

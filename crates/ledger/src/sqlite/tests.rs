@@ -246,3 +246,110 @@ fn a_locked_ledger_is_retryable_and_says_so() {
     other.execute_batch("ROLLBACK").unwrap();
     ledger.apply(&[], &[("in.00", 1)]).unwrap();
 }
+
+fn journal_bytes(path: &Path) -> u64 {
+    std::fs::metadata(path.with_extension("sqlite-wal")).map_or(0, |metadata| metadata.len())
+}
+
+#[test]
+fn the_journal_stays_small_though_somebody_reads_at_every_moment() {
+    const MOST: u64 = 1 << 20;
+    /// What one batch of this test adds at most.
+    const BATCH: u64 = 1 << 20;
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open_within(&path, MOST).unwrap();
+    let mut world = World::default();
+    for _ in 0..4_000 {
+        world.deliver();
+    }
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    // Each begins before another ends.
+    let read_on = |first: u64| {
+        std::thread::sleep(std::time::Duration::from_millis(first));
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            let hold = |conn: &Connection| {
+                conn.query_row("SELECT count(*) FROM message", [], |row| row.get::<_, i64>(0))?;
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                Ok(())
+            };
+            ledger.read(hold).unwrap();
+            asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    let largest = std::thread::scope(|scope| {
+        for first in [0, 10, 20] {
+            let read_on = &read_on;
+            scope.spawn(move || read_on(first));
+        }
+        let mut largest = 0;
+        for records in world.records.chunks(100) {
+            fill(&ledger, records);
+            largest = journal_bytes(&path).max(largest);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        largest
+    });
+    assert!(largest <= MOST + BATCH, "{largest} B of journal");
+    assert!(asked.into_inner() > 10, "they were let in all the time");
+    assert_eq!(ledger.balance(&Default::default()).unwrap().total.accepted, 4_000);
+}
+
+#[test]
+fn a_reader_of_another_process_keeps_the_journal_and_nothing_waits_for_it_again_and_again() {
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open_within(&path, 1 << 20).unwrap();
+    let mut world = World::default();
+    world.deliver();
+    world.apply(&ledger);
+    let other = Connection::open(&path).unwrap();
+    let reading = other.unchecked_transaction().unwrap();
+    reading.query_row("SELECT count(*) FROM message", [], |row| row.get::<_, i64>(0)).unwrap();
+    ledger.writer.lock().unwrap().conn.busy_timeout(std::time::Duration::from_millis(50)).unwrap();
+    for _ in 0..3_000 {
+        world.deliver();
+    }
+    for records in world.records.chunks(100) {
+        fill(&ledger, records);
+    }
+    assert!(journal_bytes(&path) > 2 << 20, "it cannot be cut while somebody reads");
+    drop(reading);
+    for _ in 0..3_000 {
+        world.deliver();
+    }
+    for records in world.records.chunks(100) {
+        fill(&ledger, records);
+    }
+    let bytes = journal_bytes(&path);
+    assert!(bytes <= 2 << 20, "{bytes} B of journal");
+}
+
+#[test]
+fn without_room_nothing_is_lost_and_the_journal_gives_back_what_it_has_until_there_is_room_again() {
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open(&path).unwrap();
+    let mut world = World::default();
+    for _ in 0..200 {
+        world.deliver();
+    }
+    world.apply(&ledger);
+    assert!(journal_bytes(&path) > 0);
+    let room = |pages: i64| {
+        let writer = ledger.writer.lock().unwrap();
+        writer.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    };
+    room(1);
+    for _ in 0..1_000 {
+        world.deliver();
+    }
+    for _ in 0..3 {
+        let error = ledger.apply(&crate::contract::world::changes(&world.records), &[]).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Retryable, "{error}");
+        assert!(matches!(&error, LedgerError::Full { .. }) && error.to_string().contains("free some"), "{error}");
+        assert_eq!(journal_bytes(&path), 0);
+        assert_eq!(ledger.balance(&Default::default()).unwrap().total.accepted, 200, "as it stood");
+    }
+    room(1_000_000);
+    world.apply(&ledger);
+    assert_eq!(ledger.balance(&Default::default()).unwrap().total.accepted, 1_200);
+}

@@ -148,6 +148,10 @@ pub(super) fn report(done: &Done, verb: &str, dry_run: bool, context: &mut Conte
         out.line(format!("{} would be {verb}", done.matched))?;
     } else {
         out.line(format!("{} of {} {verb}", done.done, done.matched))?;
+        for child in &done.children {
+            let made = child.uid.map(|uid| format!(" as {uid}")).unwrap_or_default();
+            out.line(format!("  message {}{made}", child.from))?;
+        }
         for missed in &done.missed {
             out.line(format!("  not {}: {}", clean(&missed.id), clean(&missed.why)))?;
         }

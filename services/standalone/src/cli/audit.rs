@@ -53,7 +53,14 @@ pub(super) fn print(audit: &Audit, out: &mut Out) -> Result<(), Failure> {
         ("in flight", d.in_flight),
     ];
     sum(out, "deliveries routed", d.routed, &outcomes)?;
-    out.line(format!("of these held: {}; possible duplicates at destinations: {}", d.held, d.possible_duplicates))?;
+    out.line(format!(
+        "set aside, for a person to decide: {} before routing, {} at destinations and routes",
+        m.set_aside, d.set_aside
+    ))?;
+    out.line(format!(
+        "parked: {}, of these held: {}; possible duplicates at destinations: {}",
+        d.parked, d.held, d.possible_duplicates
+    ))?;
     out.line(format!("refused, apart: {}", audit.refused))?;
     if audit.behind > 0 {
         out.line(format!("the ledger has {} records still to read: the balance is of what it has", audit.behind))?;

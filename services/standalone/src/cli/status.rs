@@ -43,6 +43,12 @@ pub(super) fn print(status: &Status, all: bool, out: &mut Out) -> Result<(), Fai
     for warning in warnings(status) {
         out.line(format!("! {}", clean(&warning)))?;
     }
+    if let Some(started) = status.started {
+        out.line(format!(
+            "ACCEPTED, BY ROUTES, REFUSED and DELIVERED count since the start at {}",
+            time::local(started)
+        ))?;
+    }
     listeners(&status.listeners, out)?;
     senders(&status.senders, status.now, all, out)?;
     channels(&status.channels, out)?;
@@ -122,13 +128,22 @@ fn warnings(status: &Status) -> Vec<String> {
     if status.storage.level != "free" && !status.storage.level.is_empty() {
         all.push(format!("disk space: {}: new messages are refused", status.storage.level));
     }
-    if status.router.quarantined > 0 {
-        all.push(format!(
-            "{} messages set aside before routing: barid messages --parked --why quarantined",
-            status.router.quarantined
-        ));
-    }
+    all.extend(set_aside(status));
     all
+}
+
+/// What is set aside, in all: as many as `barid messages --parked --why quarantined` lists.
+fn set_aside(status: &Status) -> Option<String> {
+    let (messages, routes) = (status.router.quarantined, status.router.not_handed_on);
+    let at: u64 = status.destinations.iter().map(|destination| destination.quarantined).sum();
+    let all = messages + routes + at;
+    (all > 0).then(|| {
+        format!(
+            "{all} set aside, for a person to decide: {messages} before routing, {} at destinations and routes: barid \
+             messages --parked --why quarantined",
+            at + routes
+        )
+    })
 }
 
 fn listeners(listeners: &[ListenerStatus], out: &mut Out) -> Result<(), Failure> {
@@ -191,11 +206,24 @@ fn senders(senders: &[SenderStatus], now: Timestamp, all: bool, out: &mut Out) -
 
 fn channels(channels: &[ChannelStatus], out: &mut Out) -> Result<(), Failure> {
     use Align::{Left, Right};
-    let mut table =
-        Table::new(&[("CHANNEL", Left), ("STATE", Left), ("ACCEPTED", Right), ("REVISION", Left), ("", Align::Free)]);
+    let mut table = Table::new(&[
+        ("CHANNEL", Left),
+        ("STATE", Left),
+        ("ACCEPTED", Right),
+        ("BY ROUTES", Right),
+        ("REVISION", Left),
+        ("", Align::Free),
+    ]);
     for c in channels {
         let revision: String = c.revision.to_string().chars().take(12).collect();
-        table.row([c.name.short(), c.state.clone(), c.accepted.to_string(), revision, pause(c.pause.as_ref())]);
+        table.row([
+            c.name.short(),
+            c.state.clone(),
+            c.accepted.to_string(),
+            count(c.handed_on),
+            revision,
+            pause(c.pause.as_ref()),
+        ]);
     }
     section(&table, out)
 }

@@ -42,9 +42,9 @@ async fn a_quarantined_delivery_that_is_run_again_is_delivered_as_its_next_run()
     assert_eq!((waiting[0].why.as_str(), waiting[0].answer.as_deref()), (state::QUARANTINED, Some("AE")));
     let client = engine.client().await;
     let dry = RerunRequest { dry_run: true, ..rerun(message(uid)) };
-    assert_eq!(client.rerun(dry).await.unwrap(), Done { matched: 1, done: 0, missed: vec![] });
+    assert_eq!(client.rerun(dry).await.unwrap(), Done { matched: 1, done: 0, ..Done::default() });
     engine.registry.accept();
-    assert_eq!(client.rerun(rerun(message(uid))).await.unwrap(), Done { matched: 1, done: 1, missed: vec![] });
+    assert_eq!(client.rerun(rerun(message(uid))).await.unwrap(), Done { matched: 1, done: 1, ..Done::default() });
     let detail = engine.until_state(uid, state::DELIVERED).await;
     let runs: Vec<(u32, &str)> =
         detail.runs.iter().filter(|run| run.route == "registry").map(|run| (run.run, run.state.as_str())).collect();
@@ -59,7 +59,7 @@ async fn a_quarantined_delivery_that_is_run_again_is_delivered_as_its_next_run()
     assert_eq!((audit.messages.accepted, audit.deliveries.quarantined), (1, 1), "the first run stays on record");
     let error = client.rerun(rerun(message(uid))).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict, "nothing waits any more: {error:?}");
-    let again = client.rerun(rerun(DeliverySelection::Deliveries(vec![waiting[0].id]))).await.unwrap();
+    let again = client.rerun(rerun(DeliverySelection::Deliveries(vec![waiting[0].id.unwrap()]))).await.unwrap();
     assert!(again.done == 0 && again.missed[0].why.contains("run again"), "{again:?}");
 }
 
@@ -70,7 +70,7 @@ async fn what_is_discarded_is_given_up_by_somebody_for_a_reason() {
     let client = engine.client().await;
     let few = DiscardRequest { limit: 1, ..discard(at("registry")) };
     assert_eq!(client.discard(few).await.unwrap_err().kind, ErrorKind::Invalid, "more than meant: nothing is done");
-    assert_eq!(client.discard(discard(at("registry"))).await.unwrap(), Done { matched: 2, done: 2, missed: vec![] });
+    assert_eq!(client.discard(discard(at("registry"))).await.unwrap(), Done { matched: 2, done: 2, ..Done::default() });
     for uid in [first, second] {
         let run = engine.until_route(uid, "registry", state::DISCARDED).await;
         assert_eq!((run.actor, run.reason), (Some(by().actor), Some(by().reason)));
@@ -127,7 +127,7 @@ async fn the_head_of_a_held_lane_can_be_set_aside_or_given_up_and_the_rest_goes_
         let uids = held(&engine).await;
         let client = engine.client().await;
         let done = client.release(release(None, head)).await.unwrap();
-        assert_eq!(done, Done { matched: 1, done: 1, missed: vec![] });
+        assert_eq!(done, Done { matched: 1, done: 1, ..Done::default() });
         let run = engine.until_route(uids[0], "strict", end).await;
         assert_eq!(run.actor, Some(by().actor));
         engine.until_route(uids[1], "strict", state::DELIVERED).await;
@@ -193,8 +193,10 @@ async fn a_message_set_aside_before_routing_runs_again_as_a_child_under_the_rule
     let results = "\n---\nkind: Channel\nmetadata: {name: results}\nspec:\n  from: {listeners: [{name: in}], when: \"msg.type == 'ORU'\"}\n  routes: [{name: files, to: {destination: files}}]\n";
     engine.write("results.yaml", results);
     engine.reload().await;
-    assert_eq!(client.rerun(rerun(message(second))).await.unwrap(), Done { matched: 1, done: 1, missed: vec![] });
+    let done = client.rerun(rerun(message(second))).await.unwrap();
+    assert_eq!((done.matched, done.done, done.children[0].from), (1, 1, second), "{done:?}");
     let child = until("it has a child", async || client.show(second).await.unwrap().children.first().copied()).await;
+    assert_eq!(done.children[0].uid, Some(child));
     let detail = engine.until_state(child, state::DELIVERED).await;
     assert_eq!((detail.row.cause.as_str(), detail.parents), ("replayed", vec![second]));
     assert_eq!(detail.row.channel, Some(Name::local("results")));

@@ -37,6 +37,7 @@ pub(crate) fn status() -> Status {
             state: "running".into(),
             pause: None,
             accepted: 1_000,
+            handed_on: 20,
         }],
         router: RouterStatus::default(),
         destinations: vec![destination()],

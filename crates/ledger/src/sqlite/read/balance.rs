@@ -6,6 +6,7 @@ use barid_model::{MessageUid, Name, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::time::{Span, floor};
+use super::waiting::{DECISION, LAST_RUN};
 use super::{Reader, unsigned};
 use crate::balance::{BalanceRange, Breach, Coverage, Deliveries, Line, VIOLATIONS_MAX, Violation};
 use crate::fold::NameId;
@@ -43,15 +44,16 @@ fn incomplete_before(conn: &Connection) -> Result<Option<Timestamp>, Fault> {
 }
 
 fn messages(conn: &Connection, span: &Span, lines: &mut BTreeMap<Option<NameId>, Line>) -> Result<(), Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT channel, disposition, count(*) FROM message WHERE subject IS NOT NULL AND uid >= ?1 AND uid < ?2
-         GROUP BY channel, disposition",
-    )?;
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT channel, disposition, count(*), sum(CASE disposition WHEN 3 THEN {DECISION} IS NOT NULL ELSE 0 END)
+         FROM message m WHERE subject IS NOT NULL AND uid >= ?1 AND uid < ?2 GROUP BY channel, disposition",
+    ))?;
     let mut rows = statement.query(params![span.low, span.high])?;
     while let Some(row) = rows.next()? {
         let line = lines.entry(row.get(0)?).or_default();
         let count = unsigned(row.get(2)?);
         line.accepted += count;
+        line.decided += unsigned(row.get(3)?);
         match row.get::<_, Option<i64>>(1)? {
             None => line.not_yet_routed += count,
             Some(1) => line.routed += count,
@@ -65,12 +67,11 @@ fn messages(conn: &Connection, span: &Span, lines: &mut BTreeMap<Option<NameId>,
 }
 
 fn deliveries(conn: &Connection, span: &Span, lines: &mut BTreeMap<Option<NameId>, Line>) -> Result<(), Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT m.channel, d.state, count(*), sum(d.possible_duplicate), sum(d.state = 3 AND EXISTS(
-             SELECT 1 FROM delivery n WHERE n.uid = d.uid AND n.route = d.route AND n.part = d.part AND n.run = d.run + 1))
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT m.channel, d.state, count(*), sum(d.possible_duplicate), sum(d.state = 3 AND NOT {LAST_RUN})
          FROM delivery d LEFT JOIN message m ON m.uid = d.uid WHERE d.uid >= ?1 AND d.uid < ?2
          GROUP BY m.channel, d.state",
-    )?;
+    ))?;
     let mut rows = statement.query(params![span.low, span.high])?;
     while let Some(row) = rows.next()? {
         let line = &mut lines.entry(row.get(0)?).or_default().deliveries;
@@ -104,7 +105,7 @@ const fn add(line: &mut Deliveries, state: State, count: u64) {
         State::Delivered => line.delivered += count,
         State::Filtered => line.filtered += count,
         // No state of a delivery: the line will not hold.
-        State::NotYetRouted | State::Duplicate => {}
+        State::NotYetRouted | State::Duplicate | State::Rerun => {}
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use barid_model::{Digest, Disposition, MessageUid, Revision, Timestamp};
 use rusqlite::{Connection, Row};
 
+use super::waiting::decision;
 use super::{Reader, deliveries, findings, unsigned};
 use crate::State;
 use crate::filter::Key;
@@ -48,8 +49,12 @@ impl Found {
     pub(in crate::sqlite) fn complete(self, reader: &Reader<'_>) -> Result<MessageView, Fault> {
         let Self { mut view, channel } = self;
         view.deliveries = deliveries::of(reader, view.uid)?;
-        view.state = view.overall();
-        view.settled = view.disposition == Some(Disposition::Quarantined) && is_settled(reader.conn, view.uid)?;
+        let decision = match view.disposition {
+            Some(Disposition::Quarantined) => decision(reader.conn, view.uid)?,
+            _ => None,
+        };
+        view.settled = decision.is_some();
+        view.state = decision.unwrap_or_else(|| view.overall());
         view.payload_expired = (view.settled || !view.state.is_open())
             && view.accepted.as_ref().is_some_and(|accepted| reader.is_expired(channel, accepted.received));
         Ok(view)
@@ -111,13 +116,6 @@ fn lanes(bytes: Option<&[u8]>) -> Vec<String> {
 fn keys(text: Option<&str>) -> Vec<Key> {
     let pairs: Vec<(String, String)> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     pairs.into_iter().map(|(name, value)| Key { name, value }).collect()
-}
-
-/// Whether a person has decided on a message that was set aside before routing.
-pub(in crate::sqlite) fn is_settled(conn: &Connection, uid: MessageUid) -> Result<bool, Fault> {
-    let mut statement =
-        conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM command WHERE target = ?1 AND verb IN ('rerun', 'discard'))")?;
-    Ok(statement.query_row([uid.to_string()], |row| row.get(0))?)
 }
 
 /// The message with this uid and its deliveries.

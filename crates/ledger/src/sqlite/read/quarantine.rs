@@ -1,11 +1,9 @@
 //! What waits for a person.
 
-use std::collections::BTreeMap;
-
-use barid_model::MessageUid;
 use rusqlite::Connection;
 
 use super::search::search;
+use super::waiting::DECISION;
 use super::{Reader, message, unsigned};
 use crate::sqlite::fault::Fault;
 use crate::view::{Place, Quarantined};
@@ -31,18 +29,12 @@ pub(in crate::sqlite) fn quarantine(
 
 /// The first message of each IN subject that was set aside before routing and waits for a person.
 pub(in crate::sqlite) fn set_aside(conn: &Connection) -> Result<Vec<Place>, Fault> {
-    let mut statement = conn.prepare_cached(
-        "SELECT m.uid, n.text, m.position FROM message m JOIN name n ON n.id = m.subject WHERE m.disposition = 3",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut first: BTreeMap<String, u64> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let (uid, subject, position) = (MessageUid::from_bytes(row.get(0)?), row.get(1)?, unsigned(row.get(2)?));
-        if first.get(&subject).is_none_or(|known| position < *known) && !message::is_settled(conn, uid)? {
-            first.insert(subject, position);
-        }
-    }
-    Ok(first.into_iter().map(|(subject, position)| Place { subject, position }).collect())
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT n.text, min(m.position) FROM message m JOIN name n ON n.id = m.subject
+         WHERE m.disposition = 3 AND {DECISION} IS NULL GROUP BY n.text ORDER BY n.text"
+    ))?;
+    let places = statement.query_map([], |row| Ok(Place { subject: row.get(0)?, position: unsigned(row.get(1)?) }))?;
+    Ok(places.collect::<Result<_, _>>()?)
 }
 
 fn messages(filter: &DeliveryFilter) -> MessageFilter {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::message::{COLUMNS, Found};
 use super::time::{Span, read_uid};
+use super::waiting::{DECISION, LAST_RUN};
 use super::{Reader, limit};
 use crate::filter::SCAN_MAX;
 use crate::sqlite::fault::Fault;
@@ -116,21 +117,18 @@ impl Question {
             State::NotYetRouted => self.and("m.disposition IS NULL", []),
             State::Duplicate => self.and("m.disposition = 2", []),
             State::Quarantined => {
-                self.and(
-                    "(m.disposition = 3 OR EXISTS(SELECT 1 FROM delivery d WHERE d.uid = m.uid AND d.state = 3
-                     AND NOT EXISTS(SELECT 1 FROM delivery n WHERE n.uid = d.uid AND n.route = d.route
-                     AND n.part = d.part AND n.run = d.run + 1)))",
-                    [],
-                );
-                self.source = Source::Query {
-                    descending: "SELECT uid FROM delivery WHERE state = ?1 AND state < 8 AND uid >= ?2 AND uid < ?3
-                        UNION SELECT uid FROM message WHERE disposition = 3 AND uid >= ?2 AND uid < ?3
-                        ORDER BY uid DESC LIMIT ?4",
-                    ascending: "SELECT uid FROM delivery WHERE state = ?1 AND state < 8 AND uid >= ?2 AND uid < ?3
-                        UNION SELECT uid FROM message WHERE disposition = 3 AND uid >= ?2 AND uid < ?3
-                        ORDER BY uid LIMIT ?4",
-                    state: code,
-                };
+                let delivery = format!("SELECT 1 FROM delivery d WHERE d.uid = m.uid AND d.state = 3 AND {LAST_RUN}");
+                self.and(&format!("(m.disposition = 3 AND {DECISION} IS NULL OR EXISTS({delivery}))"), []);
+                self.source = Self::set_aside(code);
+            }
+            State::Discarded => {
+                let delivery = "SELECT 1 FROM delivery d WHERE d.uid = m.uid AND d.state = 6";
+                self.and(&format!("(m.disposition = 3 AND {DECISION} = 'discard' OR EXISTS({delivery}))"), []);
+                self.source = Self::set_aside(code);
+            }
+            State::Rerun => {
+                self.and(&format!("m.disposition = 3 AND {DECISION} = 'rerun'"), []);
+                self.source = Self::set_aside(code);
             }
             // Under way is what waits in PARK, too; held ones are asked for by their own word.
             State::InFlight => {
@@ -157,6 +155,19 @@ impl Question {
                     };
                 }
             }
+        }
+    }
+
+    /// Messages with a delivery in a state, and those that were set aside before routing.
+    const fn set_aside(state: i64) -> Source {
+        Source::Query {
+            descending: "SELECT uid FROM delivery WHERE state = ?1 AND state < 8 AND uid >= ?2 AND uid < ?3
+                UNION SELECT uid FROM message WHERE disposition = 3 AND uid >= ?2 AND uid < ?3
+                ORDER BY uid DESC LIMIT ?4",
+            ascending: "SELECT uid FROM delivery WHERE state = ?1 AND state < 8 AND uid >= ?2 AND uid < ?3
+                UNION SELECT uid FROM message WHERE disposition = 3 AND uid >= ?2 AND uid < ?3
+                ORDER BY uid LIMIT ?4",
+            state,
         }
     }
 

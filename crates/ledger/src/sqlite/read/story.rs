@@ -37,7 +37,8 @@ pub(in crate::sqlite) fn follow(conn: &Connection, uid: MessageUid) -> Result<Op
     of_message(&message, &mut events);
     of_steps(&reader, &message, &mut events)?;
     of_deliveries(&message, &mut events);
-    of_related(&children, &duplicates, &commands, &mut events);
+    let told: Vec<&CommandView> = commands.iter().filter(|command| !is_told(command, &message, &commands)).collect();
+    of_related(&children, &duplicates, &told, &mut events);
     events.sort_by_key(|event: &Event| (event.at, event.kind));
     let related_cut = children_cut || duplicates_cut || commands_cut;
     Ok(Some(Story { message, events, children, duplicates, commands, related_cut }))
@@ -59,6 +60,9 @@ fn of_message(message: &MessageView, events: &mut Vec<Event>) {
             accepted.origin,
             accepted.listener.short(),
         );
+        if let [parent] = accepted.parents.as_slice() {
+            text.push_str(&format!(", made of {parent}"));
+        }
         if let Some(reason) = &accepted.reason {
             text.push_str(&format!(": {reason}"));
         }
@@ -182,8 +186,9 @@ fn of_step(message: &MessageView, line: &Line) -> Event {
     Event { delivery, findings: line.step.findings.clone(), ..event(line.at, kind, text) }
 }
 
-fn of_related(children: &[Related], duplicates: &[Related], commands: &[CommandView], events: &mut Vec<Event>) {
-    for child in children {
+fn of_related(children: &[Related], duplicates: &[Related], commands: &[&CommandView], events: &mut Vec<Event>) {
+    let named: Vec<MessageUid> = commands.iter().filter_map(|command| made_by(command)).collect();
+    for child in children.iter().filter(|child| !named.contains(&child.uid)) {
         let Some(at) = child.received else { continue };
         events.push(event(at, Kind::Child, format!("message {} was made from it ({})", child.uid, child.cause)));
     }
@@ -196,9 +201,43 @@ fn of_related(children: &[Related], duplicates: &[Related], commands: &[CommandV
         ));
     }
     for command in commands {
-        let text = format!("{} by {}: {}", command.verb, command.actor, command.reason);
+        let mut text = format!("{} by {}: {}", command.verb, command.actor, command.reason);
+        match made_by(command) {
+            Some(child) if children.iter().any(|known| known.uid == child) => {
+                text.push_str(&format!("; made message {child}"));
+            }
+            Some(child) => text.push_str(&format!("; message {child} was not made")),
+            None => {}
+        }
         events.push(event(command.at, Kind::Command, text));
     }
+}
+
+/// The message that a command made.
+fn made_by(command: &CommandView) -> Option<MessageUid> {
+    let detail: serde_json::Value = serde_json::from_str(&command.detail).ok()?;
+    MessageUid::read(detail.get("as")?.as_str()?)
+}
+
+/// Whether something else tells of the same act: the outcome that it led to, with who and why, or a later command (the
+/// re-run of a message was recorded as a replay first once).
+fn is_told(command: &CommandView, message: &MessageView, commands: &[CommandView]) -> bool {
+    let ended = |delivery: &DeliveryView| {
+        delivery.outcome_place.is_some()
+            && delivery.id.to_string() == command.target
+            && delivery.actor.as_ref() == Some(&command.actor)
+            && delivery.reason.as_ref() == Some(&command.reason)
+    };
+    if message.deliveries.iter().any(ended) {
+        return true;
+    }
+    let same = |later: &&CommandView| {
+        (&later.actor, &later.reason, &later.target) == (&command.actor, &command.reason, &command.target)
+            && later.at >= command.at
+    };
+    command.verb == "replay"
+        && made_by(command).is_none()
+        && commands.iter().filter(same).any(|later| later.verb == "rerun" && made_by(later).is_some())
 }
 
 /// Messages that refer to this one by a key.

@@ -234,6 +234,9 @@ pub struct Done {
     pub done: u64,
     /// Those that were not, and why; at most 1,000.
     pub missed: Vec<Missed>,
+    /// Messages that were set aside before routing, with what they were run again as; at most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<ReplayedMessage>,
 }
 
 /// What to pause or resume.

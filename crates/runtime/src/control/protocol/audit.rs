@@ -42,8 +42,11 @@ pub struct MessageBalance {
     pub routed: u64,
     /// Resends of a message accepted before.
     pub duplicate: u64,
-    /// Set aside before routing.
+    /// Set aside before routing, whatever a person decided since.
     pub quarantined: u64,
+    /// Of these, those that wait for a person: nobody has decided on them.
+    #[serde(default)]
+    pub set_aside: u64,
     /// Not yet routed.
     pub waiting: u64,
 }
@@ -64,13 +67,19 @@ pub struct DeliveryBalance {
     pub expired: u64,
     /// Merged.
     pub merged: u64,
-    /// Quarantined.
+    /// Quarantined, run again since or not.
     pub quarantined: u64,
+    /// Of these, those that wait for a person: they were not run again.
+    #[serde(default)]
+    pub set_aside: u64,
     /// Discarded.
     pub discarded: u64,
     /// In flight, held included.
     pub in_flight: u64,
-    /// Held, part of those in flight.
+    /// Parked, part of those in flight; held ones included.
+    #[serde(default)]
+    pub parked: u64,
+    /// Held, part of those parked.
     pub held: u64,
     /// Delivered ones that the destination may have twice.
     pub possible_duplicates: u64,

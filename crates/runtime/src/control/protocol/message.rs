@@ -13,7 +13,7 @@ pub mod state {
     pub const HELD: &str = "held";
     /// A resend of a message that was accepted before.
     pub const DUPLICATE: &str = "duplicate";
-    /// Set aside, before routing or at a destination.
+    /// Set aside, before routing or at a destination: a person has to decide.
     pub const QUARANTINED: &str = "quarantined";
     /// All deliveries ended well.
     pub const DELIVERED: &str = "delivered";
@@ -27,9 +27,23 @@ pub mod state {
     pub const MERGED: &str = "merged";
     /// Given up by a person.
     pub const DISCARDED: &str = "discarded";
+    /// Set aside before routing, and run again by a person as a message of its own.
+    pub const RERUN: &str = "rerun";
     /// All of them.
-    pub const ALL: [&str; 11] =
-        [ACCEPTED, IN_FLIGHT, HELD, DUPLICATE, QUARANTINED, DELIVERED, FILTERED, REJECTED, EXPIRED, MERGED, DISCARDED];
+    pub const ALL: [&str; 12] = [
+        ACCEPTED,
+        IN_FLIGHT,
+        HELD,
+        DUPLICATE,
+        QUARANTINED,
+        DELIVERED,
+        FILTERED,
+        REJECTED,
+        EXPIRED,
+        MERGED,
+        DISCARDED,
+        RERUN,
+    ];
 }
 
 /// One accepted message in a list.
@@ -109,8 +123,8 @@ pub struct RefusedRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParkedRow {
-    /// The delivery; all zeros where the message was set aside before routing and has none.
-    pub id: DeliveryId,
+    /// The delivery; none where the message was set aside before routing.
+    pub id: Option<DeliveryId>,
     /// Its message.
     pub uid: MessageUid,
     /// When it was parked.

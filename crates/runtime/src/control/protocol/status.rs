@@ -155,8 +155,11 @@ pub struct ChannelStatus {
     pub state: String,
     /// The pause by command that overrides the document.
     pub pause: Option<PauseStatus>,
-    /// Messages accepted since the start.
+    /// Messages accepted from senders since the start.
     pub accepted: u64,
+    /// Messages that routes of other channels handed on to it since the start.
+    #[serde(default)]
+    pub handed_on: u64,
 }
 
 /// What is accepted and not yet routed.
@@ -168,8 +171,11 @@ pub struct RouterStatus {
     /// When the oldest of them was received.
     #[serde(with = "crate::time::option")]
     pub oldest: Option<Timestamp>,
-    /// Messages set aside before routing.
+    /// Messages set aside before routing on which nobody has decided.
     pub quarantined: u64,
+    /// Deliveries set aside that no destination has: what routes to channels could not hand on.
+    #[serde(default)]
+    pub not_handed_on: u64,
 }
 
 /// What a destination does.
@@ -211,11 +217,12 @@ pub struct DestinationStatus {
     /// When the message at the head was received.
     #[serde(with = "crate::time::option")]
     pub oldest: Option<Timestamp>,
-    /// Deliveries parked with their lanes: held, stalled, paused, run again, and what follows them.
+    /// Deliveries parked with their lanes: held, stalled, paused, run again, and what follows them. What is set aside is
+    /// not among them.
     pub parked: u64,
     /// Lanes that wait for a person.
     pub held_lanes: u64,
-    /// Deliveries set aside.
+    /// Deliveries set aside that were not run again.
     pub quarantined: u64,
     /// Deliveries made since the start.
     pub delivered: u64,

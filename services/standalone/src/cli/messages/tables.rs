@@ -104,7 +104,7 @@ pub(super) fn parked_rows(rows: &[ParkedRow], out: &mut Out) -> Result<(), Failu
     for row in rows {
         table.row([
             time::local(row.at),
-            row.id.to_string(),
+            row.id.map_or_else(|| "-".to_owned(), |id| id.to_string()),
             row.uid.to_string(),
             row.why.clone(),
             row.destination.as_ref().map(Name::short).unwrap_or_default(),

@@ -105,6 +105,7 @@ async fn refused(history: &History) -> CommandResult<u64> {
 
 fn report(balance: &Balance, at: Timestamp, mut differences: Vec<Difference>, behind: u64, refused: u64) -> Audit {
     let (line, d) = (&balance.total, &balance.total.deliveries);
+    let set_aside = line.set_aside();
     if !line.holds() {
         differences.push(Difference { id: "balance".to_owned(), what: "the sums do not come out".to_owned() });
     }
@@ -118,6 +119,7 @@ fn report(balance: &Balance, at: Timestamp, mut differences: Vec<Difference>, be
             routed: line.routed,
             duplicate: line.duplicate,
             quarantined: line.quarantined,
+            set_aside: set_aside.0,
             waiting: line.not_yet_routed,
         },
         deliveries: DeliveryBalance {
@@ -128,8 +130,10 @@ fn report(balance: &Balance, at: Timestamp, mut differences: Vec<Difference>, be
             expired: d.expired,
             merged: d.merged,
             quarantined: d.quarantined,
+            set_aside: set_aside.1,
             discarded: d.discarded,
             in_flight: d.in_flight,
+            parked: d.held + d.parked,
             held: d.held,
             possible_duplicates: d.possible_duplicates,
         },

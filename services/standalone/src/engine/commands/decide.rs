@@ -8,7 +8,8 @@ use barid_delivery::owner::command::Act;
 use barid_ledger::{DeliveryFilter, DeliveryView, GivenUp, MessageView, Paging, State};
 use barid_model::{Cause, Lane, MessageUid, Name};
 use barid_runtime::control::protocol::{
-    By, DeliverySelection, DiscardRequest, Done, HeldHead, Missed, ReleaseRequest, ReplayRevision, RerunRequest,
+    By, DeliverySelection, DiscardRequest, Done, HeldHead, Missed, ReleaseRequest, ReplayRevision, ReplayedMessage,
+    RerunRequest,
 };
 use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
@@ -51,15 +52,23 @@ pub(super) async fn discard(engine: &Engine, request: DiscardRequest) -> Command
 }
 
 async fn carry_out(engine: &Engine, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
-    let mut done = Done { matched: chosen.matched(), done: 0, missed: chosen.missed };
+    let mut done = Done { matched: chosen.matched(), missed: chosen.missed, ..Done::default() };
     if dry_run {
         return Ok(done);
     }
-    engine.journal.write(by, chosen.targets.iter().map(|target| order(verb, target)).collect()).await?;
+    let orders = chosen.targets.iter().filter_map(|target| order(verb, target)).collect();
+    engine.journal.write(by, orders).await?;
     for target in &chosen.targets {
         let decided = match (verb, target) {
             (Verb::Rerun, Target::Delivery(delivery)) => rerun_delivery(engine, by, delivery).await,
-            (Verb::Rerun, Target::Message(message)) => rerun_message(engine, by, message).await,
+            (Verb::Rerun, Target::Message(message)) => {
+                let made = rerun_message(engine, by, message).await;
+                made.map(|child| {
+                    if done.children.len() < LISTED_MAX {
+                        done.children.push(ReplayedMessage { from: message.uid, uid: Some(child) });
+                    }
+                })
+            }
             (Verb::Discard, Target::Delivery(delivery)) => discard_delivery(engine, by, delivery).await,
             // Its command says so.
             (Verb::Discard, Target::Message(_)) => Ok(()),
@@ -73,12 +82,11 @@ async fn carry_out(engine: &Engine, verb: Verb, by: &By, chosen: Chosen, dry_run
     Ok(done)
 }
 
-/// What is recorded before it is done. A message counts as run again only when its child is durable, so its record says
-/// first what is done in truth: a replay.
-fn order(verb: Verb, target: &Target) -> Order {
-    match (verb, target) {
+/// What is recorded before it is done. That a message is run again is recorded when it is known as what.
+fn order(verb: Verb, target: &Target) -> Option<Order> {
+    Some(match (verb, target) {
         (Verb::Rerun, Target::Delivery(_)) => Order::new("rerun", target.id()),
-        (Verb::Rerun, Target::Message(_)) => Order::new("replay", target.id()),
+        (Verb::Rerun, Target::Message(_)) => return None,
         // It stands nowhere but in what the router wrote, so the order itself is what ends it: the ledger has to find it.
         (Verb::Discard, Target::Delivery(delivery)) if delivery.destination.is_none() => {
             let DeliveryView { uid, route, part, run, .. } = &**delivery;
@@ -90,7 +98,7 @@ fn order(verb: Verb, target: &Target) -> Order {
             }))
         }
         (Verb::Discard, _) => Order::new("discard", target.id()),
-    }
+    })
 }
 
 async fn rerun_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
@@ -132,19 +140,18 @@ fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
     }
 }
 
-/// Runs a message that was set aside before routing again, as a message of its own under today's rules.
-async fn rerun_message(engine: &Engine, by: &By, message: &MessageView) -> Result<(), Why> {
+/// Runs a message that was set aside before routing again, as a message of its own under today's rules. Its record names
+/// that message, and counts when it is there: whatever a crash leaves in between waits for a person still.
+async fn rerun_message(engine: &Engine, by: &By, message: &MessageView) -> Result<MessageUid, Why> {
     let parent = received(&engine.history, message).await.map_err(|error| error.text)?;
     let again = Again { engine, by, cause: Cause::Replayed };
     let record = again.of(&parent, ReplayRevision::Now).await?;
+    let child = record.envelope.uid;
+    let order = Order::new("rerun", message.uid).with(json!({"as": child}));
+    engine.journal.write(by, vec![order]).await.map_err(|error| error.text)?;
     let submitted = engine.parts.intake.submit(&record).await.map_err(|error| error.to_string())?;
     submitted.ticket.await.map_err(|error| error.to_string())?;
-    settle(engine, by, message.uid, record.envelope.uid).await.map_err(|error| error.text)
-}
-
-async fn settle(engine: &Engine, by: &By, uid: MessageUid, child: MessageUid) -> CommandResult<()> {
-    let order = Order::new("rerun", uid).with(json!({"as": child}));
-    engine.journal.write(by, vec![order]).await
+    Ok(child)
 }
 
 /// Lets held lanes go on.
@@ -163,7 +170,7 @@ pub(super) async fn release(engine: &Engine, request: ReleaseRequest) -> Command
     engine.journal.write(by, vec![Order::new("release", format!("destination {destination}")).with(detail)]).await?;
     let done = if request.head == HeldHead::Retry {
         let released = act(engine, by, destination, Act::Release(lane)).await.map_err(CommandError::unavailable)?;
-        Done { matched: released, done: released, missed: Vec::new() }
+        Done { matched: released, done: released, ..Done::default() }
     } else {
         take_away(engine, by, &heads, request.head).await
     };

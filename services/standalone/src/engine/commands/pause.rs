@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::journal::{Order, check};
 use super::{Engine, log_failed};
-use barid_custody::{Pause, What};
 use crate::view;
+use barid_custody::{Pause, What};
 
 /// One thing was done.
-const ONE: Done = Done { matched: 1, done: 1, missed: Vec::new() };
+const ONE: Done = Done { matched: 1, done: 1, missed: Vec::new(), children: Vec::new() };
 
 /// Pauses a channel or destination, beyond restarts.
 pub(super) async fn pause(engine: &Engine, request: PauseRequest) -> CommandResult<Done> {

@@ -7,6 +7,7 @@ use barid_model::{Cause, Envelope, FacilityRef, Format, MessageType, MessageUid,
 use barid_runtime::control::protocol::{ResendRequest, Resent};
 use barid_runtime::control::{CommandError, CommandResult};
 use bytes::Bytes;
+use serde_json::json;
 
 use super::again::Again;
 use super::journal::{Order, check};
@@ -25,7 +26,8 @@ pub(super) async fn resend(engine: &Engine, request: ResendRequest) -> CommandRe
     let record = again.edited(&parent(request.uid, accepted), raw).map_err(CommandError::conflict)?;
     let channel = record.envelope.channel.as_ref();
     engine.parts.custody.admission(channel).map_err(|error| CommandError::unavailable(error.to_string()))?;
-    engine.journal.write(&request.by, vec![Order::new("resend", request.uid)]).await?;
+    let order = Order::new("resend", request.uid).with(json!({"as": record.envelope.uid}));
+    engine.journal.write(&request.by, vec![order]).await?;
     let submitted = engine.parts.intake.submit(&record).await.map_err(log_failed)?;
     submitted.ticket.await.map_err(log_failed)?;
     Ok(Resent { uid: record.envelope.uid })

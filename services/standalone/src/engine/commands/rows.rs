@@ -2,7 +2,6 @@
 
 use barid_ledger::view::{Accepted, RefusedView};
 use barid_ledger::{DeliveryView, MessageView, State};
-use barid_model::DeliveryId;
 use barid_runtime::control::protocol::{
     DeliveryDetail, DeliverySummary, MessageRow, ParkedRow, RefusedRow, state as words,
 };
@@ -21,6 +20,7 @@ pub(super) const fn state(state: State) -> &'static str {
         State::Expired => words::EXPIRED,
         State::Merged => words::MERGED,
         State::Discarded => words::DISCARDED,
+        State::Rerun => words::RERUN,
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn parked(message: &MessageView, delivery: DeliveryView) -> Option<Pa
     let accepted = message.accepted.as_ref()?;
     let why = if delivery.state == State::Quarantined { Some(words::QUARANTINED.to_owned()) } else { delivery.parked };
     Some(ParkedRow {
-        id: delivery.id,
+        id: Some(delivery.id),
         uid: message.uid,
         at: delivery.parked_at.or(delivery.ended_at).or(message.routed_at).unwrap_or(accepted.received),
         why: why.unwrap_or_default(),
@@ -96,7 +96,7 @@ pub(super) fn set_aside(message: &MessageView) -> Option<ParkedRow> {
 
 fn whole(message: &MessageView, accepted: &Accepted) -> ParkedRow {
     ParkedRow {
-        id: DeliveryId::default(),
+        id: None,
         uid: message.uid,
         at: message.routed_at.unwrap_or(accepted.received),
         received: accepted.received,

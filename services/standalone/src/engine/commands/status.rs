@@ -1,6 +1,7 @@
 //! How an engine is: what comes in and from whom, what waits and since when, what expires, how much room there is.
 //!
-//! Everything here is read from what the parts show of themselves; nothing waits for a part that is busy.
+//! Everything here is read from what the parts show of themselves, and what waits for a person from the ledger; nothing
+//! waits for a part that is busy.
 
 mod certificates;
 mod destinations;
@@ -10,6 +11,7 @@ mod storage;
 use std::sync::atomic::Ordering;
 
 use barid_config::document::ChannelState;
+use barid_ledger::Waiting;
 use barid_log::{LogError, Position, ReadLimit};
 use barid_model::Timestamp;
 use barid_model::record::{InRecord, Intake, Record as _};
@@ -21,8 +23,8 @@ use barid_runtime::control::protocol::{
 
 use super::history::History;
 use super::{Engine, log_failed};
-use barid_custody::{Pause, What};
 use crate::view;
+use barid_custody::{Pause, What};
 
 /// The version that runs.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -32,6 +34,7 @@ pub(super) async fn status(engine: &Engine) -> CommandResult<Status> {
     let (parts, now) = (&engine.parts, engine.parts.clock.now());
     let snapshot = parts.channels.snapshot();
     let listeners = parts.listeners.status().await;
+    let waiting = engine.history.ask(|ledger| ledger.waiting()).await?;
     Ok(Status {
         version: VERSION.to_owned(),
         pid: Some(std::process::id()),
@@ -50,7 +53,7 @@ pub(super) async fn status(engine: &Engine) -> CommandResult<Status> {
         listeners: listeners.into_iter().map(listener).collect(),
         senders: senders::all(engine, &snapshot, now).await?,
         channels: channels(engine),
-        router: router(engine).await.map_err(log_failed)?,
+        router: set_aside(router(engine).await.map_err(log_failed)?, &waiting),
         destinations: destinations::all(engine, now).await.map_err(log_failed)?,
         storage: storage::status(&engine.history).await?,
     })
@@ -59,6 +62,7 @@ pub(super) async fn status(engine: &Engine) -> CommandResult<Status> {
 /// The status of a data directory on which no engine runs.
 pub(in crate::engine) async fn offline(history: &History) -> CommandResult<Status> {
     let snapshot = history.channels.snapshot();
+    let waiting = history.ask(|ledger| ledger.waiting()).await?;
     Ok(Status {
         version: VERSION.to_owned(),
         pid: None,
@@ -71,8 +75,8 @@ pub(in crate::engine) async fn offline(history: &History) -> CommandResult<Statu
         listeners: Vec::new(),
         senders: senders::stopped(history).await?,
         channels: Vec::new(),
-        router: RouterStatus::default(),
-        destinations: destinations::stopped(history).await.map_err(log_failed)?,
+        router: set_aside(RouterStatus::default(), &waiting),
+        destinations: destinations::stopped(history, &waiting).await.map_err(log_failed)?,
         certificates: Vec::new(),
         storage: storage::status(history).await?,
     })
@@ -120,6 +124,7 @@ fn channels(engine: &Engine) -> Vec<ChannelStatus> {
             state: state.to_owned(),
             pause: paused.map(pause),
             accepted: engine.parts.traffic.channel(&channel.name),
+            handed_on: engine.parts.metrics.handed_on(&channel.name),
         }
     };
     engine.parts.channels.snapshot().channels.values().map(status).collect()
@@ -145,5 +150,10 @@ async fn router(engine: &Engine) -> Result<RouterStatus, LogError> {
             oldest = [oldest, received].into_iter().flatten().min();
         }
     }
-    Ok(RouterStatus { waiting, oldest, quarantined: engine.parts.metrics.set_aside() })
+    Ok(RouterStatus { waiting, oldest, ..RouterStatus::default() })
+}
+
+/// With what is set aside and stands at no destination: by the ledger, whose definition all lists and sums share.
+fn set_aside(router: RouterStatus, waiting: &Waiting) -> RouterStatus {
+    RouterStatus { quarantined: waiting.messages, not_handed_on: waiting.at(None).quarantined, ..router }
 }

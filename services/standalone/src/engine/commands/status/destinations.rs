@@ -4,18 +4,19 @@ use std::sync::atomic::Ordering;
 
 use barid_config::DestinationSpec;
 use barid_config::settings::Connect;
-use barid_pipeline::commit::DeliveryCommit;
 use barid_delivery::owner::status::View;
+use barid_ledger::Waiting;
 use barid_log::LogError;
 use barid_model::{Name, Partitions, Timestamp};
+use barid_pipeline::commit::DeliveryCommit;
 use barid_pipeline::subject;
 use barid_runtime::control::protocol::{DestinationState, DestinationStatus};
 
-use barid_delivery::backlog::waiting;
 use crate::engine::commands::Engine;
 use crate::engine::commands::history::History;
-use barid_delivery::destinations::Running;
 use barid_custody::What;
+use barid_delivery::backlog::waiting;
+use barid_delivery::destinations::Running;
 
 /// All destinations that run; one that is no longer declared until it is empty.
 pub(super) async fn all(engine: &Engine, now: Timestamp) -> Result<Vec<DestinationStatus>, LogError> {
@@ -80,7 +81,7 @@ fn kind(spec: &DestinationSpec) -> String {
 }
 
 /// Destinations while no engine runs: what stands in the log behind their commits.
-pub(super) async fn stopped(history: &History) -> Result<Vec<DestinationStatus>, LogError> {
+pub(super) async fn stopped(history: &History, known: &Waiting) -> Result<Vec<DestinationStatus>, LogError> {
     let mut all = Vec::new();
     let partitions = Partitions::new(u16::try_from(history.log.identity().partitions).unwrap_or(1));
     let snapshot = history.channels.snapshot();
@@ -92,7 +93,8 @@ pub(super) async fn stopped(history: &History) -> Result<Vec<DestinationStatus>,
             let last = *history.log.changed(&subject::out(&spec.name, partition)?).borrow();
             depth += last.0.saturating_sub(commit.position(partition));
         }
-        if depth == 0 && undeclared.contains_key(&spec.name) {
+        let at = known.at(Some(&spec.name));
+        if depth + at.parked + at.quarantined == 0 && undeclared.contains_key(&spec.name) {
             continue;
         }
         all.push(DestinationStatus {
@@ -104,9 +106,9 @@ pub(super) async fn stopped(history: &History) -> Result<Vec<DestinationStatus>,
             endpoint: None,
             waiting: depth,
             oldest: None,
-            parked: 0,
-            held_lanes: 0,
-            quarantined: 0,
+            parked: at.parked,
+            held_lanes: at.held,
+            quarantined: at.quarantined,
             delivered: 0,
             last: None,
             error: None,
