@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_config::Snapshot;
+use barid_config::document::ChannelState;
 use barid_log::{Key, Log, LogError, Revision};
 use barid_model::{Name, Timestamp};
 use barid_pipeline::subject;
@@ -105,6 +107,15 @@ impl Pauses {
         let now = self.now.lock();
         let held = now.iter().filter(|((kind, _), pause)| *kind == what && !pause.closed);
         held.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    /// The channels whose messages wait: paused by command or by their document.
+    #[must_use]
+    pub fn channels(&self, snapshot: &Snapshot) -> Arc<BTreeSet<Name>> {
+        let declared = snapshot.channels.values().filter(|channel| channel.settings.state == ChannelState::Paused);
+        let mut paused = self.all(What::Channel);
+        paused.extend(declared.map(|channel| channel.name.clone()));
+        Arc::new(paused)
     }
 
     /// Wakes when a pause begins or ends.

@@ -121,3 +121,14 @@ pub fn answer(key: Digest) -> Result<Key, LogError> {
 pub fn state(kind: &str, name: &Name) -> Result<Key, LogError> {
     Key::new(format!("state.{kind}.{}", name.subject_part()))
 }
+
+/// Keys of destinations that have too much waiting begin so.
+pub const FULL: &str = "full.";
+
+/// There while a destination has too much waiting: its owner says so, listeners refuse what leads there.
+///
+/// # Errors
+/// As [`out`].
+pub fn full(destination: &Name) -> Result<Key, LogError> {
+    Key::new(format!("{FULL}{}", destination.subject_part()))
+}

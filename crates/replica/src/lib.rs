@@ -27,6 +27,8 @@ pub use documents::Documents;
 pub use log_options::LogOptions;
 pub use options::{Options, TlsOptions};
 #[cfg(feature = "nats")]
+pub use barid_log_nats::{NatsLog, Terms};
+#[cfg(feature = "nats")]
 pub use ownership::{Ownership, Owns, Tenure};
 pub use publish::{PublishOptions, publish};
 pub use replica::{Replica, block_on};

@@ -7,6 +7,7 @@ use barid_rpc::config::{Published, Stage};
 use barid_rpc::{Services, Tls, listen, serve};
 use barid_runtime::{Exit, Failure, Kind, Process, admin, telemetry};
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 use crate::configuration::{Follower, subscribe};
 use crate::options::Options;
@@ -45,6 +46,34 @@ impl Replica {
         Ok(Self { process, tls, stage, options })
     }
 
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let given = self.options.replica.clone();
+        given.unwrap_or_else(|| format!("{:?}-{}", self.stage, std::process::id()).to_lowercase())
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> &std::path::Path {
+        &self.options.data
+    }
+
+    /// Turns true when the drain begins: what ends then.
+    #[must_use]
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        let (stop, stopped) = watch::channel(false);
+        let mut drain = self.process.drain();
+        self.process.tasks.spawn(Kind::Background, "stop", async move {
+            drain.started().await;
+            stop.send_replace(true);
+            // Whoever listens may do so until the process has ended.
+            stop.closed().await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+        stopped
+    }
+
     /// Opens the admin endpoint, so that it can be seen what a start waits for.
     ///
     /// # Errors
@@ -63,9 +92,7 @@ impl Replica {
     /// # Errors
     /// Where the last good one cannot be read.
     pub fn configuration(&self) -> Result<(Follower, Option<Arc<Published>>), Failure> {
-        let name = self.options.replica.clone();
-        let name = name.unwrap_or_else(|| format!("{:?}-{}", self.stage, std::process::id()).to_lowercase());
-        let subscribe = subscribe(self.stage, name, self.options.publishers(), self.tls.clone());
+        let subscribe = subscribe(self.stage, self.name(), self.options.publishers(), self.tls.clone());
         Follower::begin(subscribe, &self.options.data, self.process.readiness.part("configuration"))
     }
 

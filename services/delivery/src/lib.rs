@@ -9,6 +9,8 @@ pub mod connect;
 pub mod destinations;
 pub mod owner;
 pub mod parking;
+#[cfg(feature = "mesh")]
+pub mod process;
 #[cfg(test)]
 mod testing;
 pub mod window;

@@ -20,6 +20,8 @@ mod listeners;
 mod metrics;
 mod mllp;
 mod pending;
+#[cfg(feature = "mesh")]
+pub mod process;
 mod rates;
 mod reply;
 mod room;

@@ -7,14 +7,11 @@
 
 mod commands;
 mod configuration;
-mod feed;
 mod metrics;
 mod offline;
 mod parts;
 mod retention;
-mod routers;
 mod storage;
-mod trimmed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barid_config::document::ChannelState;
 use barid_config::{Problem, ProblemSeverity, Snapshot, Sources, Watcher, compile, load_dir};
 use barid_ingress::Listeners;
 use barid_log::LogError;
@@ -13,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use barid_custody::Channels;
-use barid_custody::{Pauses, What};
+use barid_custody::Pauses;
 use barid_delivery::destinations::Destinations;
 
 /// How often the documents are looked at.
@@ -166,10 +165,7 @@ impl Configuration {
     }
 
     fn spread(&self, snapshot: &Snapshot) {
-        let declared = snapshot.channels.values().filter(|channel| channel.settings.state == ChannelState::Paused);
-        let mut paused = self.pauses.all(What::Channel);
-        paused.extend(declared.map(|channel| channel.name.clone()));
-        self.destinations.apply(snapshot, Arc::new(paused));
+        self.destinations.apply(snapshot, self.pauses.channels(snapshot));
     }
 
     /// Keeps the good documents for the next start, should they be wrong then.

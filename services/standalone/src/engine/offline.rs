@@ -22,10 +22,10 @@ use tokio::sync::watch;
 
 use super::commands::{History, offline_status, questions};
 use super::configuration::LAST_GOOD;
-use super::feed::Feed;
 use super::retention::Known;
 use super::storage;
 use barid_custody::Channels;
+use barid_ledger_service::feed::Feed;
 
 /// Opens a data directory.
 pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {

@@ -10,21 +10,22 @@ use barid_delivery::connect::Environment;
 use barid_delivery::connect::secret::FileSecrets;
 use barid_ingress::custody::Full;
 use barid_ingress::{Accept, Listeners, Metrics as ListenerMetrics, SecretFiles};
+use barid_ledger_service::feed;
 use barid_log::LogError;
 use barid_model::Clock;
 use barid_model::stage::Local;
 use barid_pipeline::Intake;
+use barid_router::Routers;
 use barid_runtime::control::Commands;
 use barid_runtime::{Exit, Failure, Kind, Process, SystemClock, environment};
+use barid_transform::Apply;
 use barid_validate::Parse;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::RunOptions;
 use super::configuration::Configuration;
-use super::feed;
 use super::metrics::Metrics;
-use super::routers::Routers;
 use super::storage::{self, Storage};
 use barid_custody::Channels;
 use barid_custody::Pauses;
@@ -151,8 +152,17 @@ impl Parts {
         ready.not_ready("starting");
         let watcher = self.configuration.start().await.map_err(|error| storage_failed(&error))?;
         let stopped = self.stop.subscribe();
-        let routers = Routers::start(process, &self.storage, &self.channels, &self.clock, &stopped);
-        self.metrics.routers(routers.handles);
+        let routers = Routers::new(barid_router::Parts {
+            log: Arc::clone(&self.storage.log),
+            apply: Arc::new(Local::new(Arc::new(Apply))),
+            channels: Arc::clone(&self.channels),
+            clock: Arc::clone(&self.clock),
+        });
+        for partition in self.storage.partitions.all() {
+            let run = routers.route(partition, stopped.clone());
+            process.tasks.spawn(Kind::Critical(Exit::Storage), "router", run);
+        }
+        self.metrics.routers(routers.handles());
         let (log, ledger) = (Arc::clone(&self.storage.log), Arc::clone(&self.storage.ledger));
         process.tasks.spawn(Kind::Service, "ledger", feed::keep(log, ledger, stopped));
         let space = storage::tell_space(Arc::clone(&self.storage.log), process.readiness.part("disk"));

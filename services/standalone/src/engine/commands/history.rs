@@ -16,10 +16,10 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::log_failed;
-use crate::engine::feed;
 use crate::engine::storage::Storage;
 use crate::view;
 use barid_custody::Channels;
+use barid_ledger_service::feed;
 
 /// How often the ledger is looked at while something waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

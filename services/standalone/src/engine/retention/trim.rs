@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use super::RetentionError;
 use crate::engine::storage::Storage;
-use crate::engine::trimmed::Trimmed;
+use barid_ledger_service::trimmed::Trimmed;
 
 /// Records between two looks at a time: what lies between is as old as its neighbours, to some milliseconds.
 const STRIDE: u64 = 64;

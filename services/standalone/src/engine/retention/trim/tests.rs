@@ -18,8 +18,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::trim;
-use crate::engine::feed::Feed;
 use crate::engine::storage::Storage;
+use barid_ledger_service::feed::Feed;
 
 const PARTITION: Partition = Partition(3);
 const HOUR: Duration = Duration::from_secs(3_600);

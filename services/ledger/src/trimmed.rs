@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 /// What is left of a partition's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Trimmed {
+pub struct Trimmed {
     /// The first position of `in.<pp>` that counts.
-    pub(super) received: u64,
+    pub received: u64,
     /// The first position of `in.<pp>.chained` that counts.
-    pub(super) chained: u64,
+    pub chained: u64,
     /// Everything that is gone was received before this.
-    pub(super) before: Timestamp,
+    pub before: Timestamp,
 }
 
 impl Trimmed {
@@ -26,12 +26,16 @@ impl Trimmed {
     }
 
     /// Whether anything is gone.
-    pub(super) const fn is_some(&self) -> bool {
+    #[must_use]
+    pub const fn is_some(&self) -> bool {
         self.received > 1 || self.chained > 1
     }
 
     /// Notes it, durable when this ends, and gives what is gone in all: it never comes back.
-    pub(super) async fn store(self, log: &Arc<dyn Log>, partition: Partition) -> Result<Self, LogError> {
+    ///
+    /// # Errors
+    /// As the log.
+    pub async fn store(self, log: &Arc<dyn Log>, partition: Partition) -> Result<Self, LogError> {
         let key = Self::key(partition)?;
         let (revision, known) = match log.get(&key).await? {
             Some((revision, value)) => (revision, serde_json::from_slice::<Self>(&value).ok()),
@@ -50,7 +54,10 @@ impl Trimmed {
     }
 
     /// What is noted, by partition.
-    pub(super) async fn all(log: &dyn Log) -> Result<HashMap<u16, Self>, LogError> {
+    ///
+    /// # Errors
+    /// As the log.
+    pub async fn all(log: &dyn Log) -> Result<HashMap<u16, Self>, LogError> {
         let mut all = HashMap::new();
         for key in log.keys("trimmed.").await? {
             let Some((_, value)) = log.get(&key).await? else { continue };
@@ -63,7 +70,8 @@ impl Trimmed {
     }
 
     /// The first position that counts of an IN subject, by its name; none of any other subject.
-    pub(super) fn first(all: &HashMap<u16, Self>, subject: &str) -> Option<u64> {
+    #[must_use]
+    pub fn first(all: &HashMap<u16, Self>, subject: &str) -> Option<u64> {
         let mut parts = subject.strip_prefix("in.")?.split('.');
         let trimmed = all.get(&parts.next()?.parse().ok()?)?;
         match parts.next() {
@@ -74,7 +82,8 @@ impl Trimmed {
     }
 
     /// Whether a message of this source is gone.
-    pub(super) fn has(all: &HashMap<u16, Self>, source: &Source) -> bool {
+    #[must_use]
+    pub fn has(all: &HashMap<u16, Self>, source: &Source) -> bool {
         use barid_model::record::Intake;
         all.get(&source.partition.0).is_some_and(|trimmed| match source.intake {
             Intake::Received => source.position < trimmed.received,

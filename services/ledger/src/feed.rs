@@ -16,7 +16,7 @@ use barid_model::record::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::trimmed::Trimmed;
+use crate::trimmed::Trimmed;
 
 /// Changes applied in one transaction.
 const BATCH: usize = 4_000;
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often new subjects are looked for.
 const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
 /// The subjects the ledger is a view of; OUT is not: ROUTED tells its places.
-pub(super) const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
+pub const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
 
 /// How long is waited after the ledger could not be written: someone has to make space, or another process lets go of it.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`FeedError`] where trying again cannot help.
-pub(super) async fn keep(
+pub async fn keep(
     log: Arc<dyn Log>,
     ledger: Arc<dyn Ledger>,
     mut stop: watch::Receiver<bool>,
@@ -66,11 +66,14 @@ pub(super) async fn keep(
 
 /// Feeding ended.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FeedError {
+pub enum FeedError {
+    /// The log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A panic.
     #[error("the ledger's task failed: {0}")]
     Task(String),
 }
@@ -92,7 +95,7 @@ struct Read {
 }
 
 /// Reads the log into the ledger.
-pub(super) struct Feed {
+pub struct Feed {
     log: Arc<dyn Log>,
     ledger: Arc<dyn Ledger>,
     /// Subjects with the next position and the durable end.
@@ -103,13 +106,20 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(log: Arc<dyn Log>, ledger: Arc<dyn Ledger>) -> Result<Self, LedgerError> {
+    /// From where the ledger stands.
+    ///
+    /// # Errors
+    /// As the ledger.
+    pub fn new(log: Arc<dyn Log>, ledger: Arc<dyn Ledger>) -> Result<Self, LedgerError> {
         let known: HashMap<String, u64> = ledger.positions()?.into_iter().collect();
         Ok(Self { log, ledger, subjects: Vec::new(), known, trimmed: HashMap::new() })
     }
 
     /// Feeds until `stop`, then as far as the log goes.
-    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), FeedError> {
+    ///
+    /// # Errors
+    /// [`FeedError`]; what was read is in the ledger.
+    pub async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), FeedError> {
         self.begin().await?;
         let mut look = tokio::time::Instant::now();
         loop {

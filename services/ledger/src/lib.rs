@@ -1,0 +1,9 @@
+//! The ledger's writer: the searchable history, fed from the log.
+//!
+//! [`feed`] reads everything the log holds into a ledger, behind everything clinical; [`trimmed`] tells what retention has
+//! taken. As a process it keeps a ledger of its own and may be one of several: each is a view.
+
+pub mod feed;
+#[cfg(feature = "mesh")]
+pub mod process;
+pub mod trimmed;
