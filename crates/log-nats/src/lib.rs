@@ -2,12 +2,13 @@
 //!
 //! * `name` and `assets` say which streams there are; `block` is what one JetStream message holds, `object` what is too large for it.
 //! * `line` is a subject as this process sees it; `shared` gives appends their place, `pump` sends them and settles what is in doubt.
-//! * `read` reads, with `marks` and `cache`; `tail` hears what others append; `keys` is keyed state, `trim` gives room back, `survey` sees how much is left.
+//! * `read` reads, with `marks`, `cache` and, from far behind, `ahead`; `tail` hears what others append; `keys` is keyed state, `trim` gives room back, `survey` sees how much is left.
 //! * `lease` says who owns what; it needs only the trait.
 //! * `proof` asks the servers whether they sync before they acknowledge.
 //!
 //! All that is decided is decided by the leader of a stream; all that this process remembers may be wrong and is corrected by the first refusal.
 
+mod ahead;
 mod assets;
 mod block;
 mod cache;

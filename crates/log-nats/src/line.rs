@@ -101,6 +101,8 @@ pub(crate) struct State {
     pub(crate) removed: u64,
     /// Records of a block, of those read last.
     pub(crate) density: f64,
+    /// Reads of this subject alone that are still to come before the whole stream is read ahead again.
+    pub(crate) alone: u32,
     pub(crate) marks: Marks,
 }
 

@@ -238,6 +238,11 @@ impl Refusal {
     }
 }
 
+/// The address of a message of a batch.
+pub(crate) fn batch_subject(stored: &Stored) -> Option<&str> {
+    stored.headers.get("Nats-Subject").map(async_nats::HeaderValue::as_str)
+}
+
 /// An error of the client: nothing was done, and it may be done later.
 pub(crate) fn busy(error: &dyn std::error::Error) -> LogError {
     let mut text = error.to_string();

@@ -109,6 +109,8 @@ pub struct Options {
     pub answer_within: Duration,
     /// How often trims are carried out on the servers: each is some requests a subject, one subject after another. 10 s.
     pub trim_every: Duration,
+    /// Bytes kept, a family of subjects, of what was read ahead for subjects that catch up together; 0: each reads for itself. 32 MiB: four passes of 8 MiB.
+    pub read_ahead: usize,
     /// How often sizes of streams are looked at.
     pub look_every: Duration,
 }
@@ -128,6 +130,7 @@ impl Options {
             strict: true,
             answer_within: Duration::from_secs(15),
             trim_every: Duration::from_secs(10),
+            read_ahead: 32 << 20,
             look_every: Duration::from_secs(5),
         }
     }

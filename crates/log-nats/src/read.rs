@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use barid_log::{Batch, Damage, Entry, LogError, Position, ReadLimit, Subject};
 
+use crate::ahead::Found as Ahead;
 use crate::block::{Block, LAST_HEADER, Piece};
 use crate::line::Line;
 use crate::link::{Stored, Which};
@@ -90,7 +91,10 @@ impl Shared {
         let density = line.state.lock().density.max(1.0);
         let count = ((limit.records as f64 / density).ceil() as usize).clamp(2, MOST_BLOCKS);
         let bytes = limit.bytes.clamp(1, MOST_BYTES);
-        let mut stored = self.ask(|| self.link.batch(&line.stream, &line.address, from, count, bytes)).await?;
+        let mut stored = match self.ahead(line, position, from, count).await? {
+            Ahead::Blocks(stored) => stored,
+            Ahead::From(from) => self.ask(|| self.link.batch(&line.stream, &line.address, from, count, bytes)).await?,
+        };
         if stored.is_empty() {
             stored.extend(self.leader_next(line, from).await?);
         }
@@ -275,6 +279,16 @@ impl Shared {
                 None => return Ok(low.1),
             },
         };
+        // A reader that was away for long is where the trims are, and that the leader knows without a search.
+        if low.1 <= 1
+            && let Some(first) = self.leader_next(line, 1).await?
+            && let Ok(block) = self.decode(line, &first)
+        {
+            if position <= block.header.last() {
+                return Ok(block.sequence);
+            }
+            low = (block.header.last() + 1, block.sequence + 1);
+        }
         while low.1 < high && position - low.0 > NEAR {
             let middle = low.1 + (high - low.1) / 2;
             let next = self.leader_next(line, middle).await?.filter(|next| next.sequence < high);

@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::Ahead;
 use crate::block::{self, Block, Broken, Piece};
 use crate::cache::Cache;
 use crate::line::{Line, Pending, Room, Tip};
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) survey: watch::Sender<Survey>,
     pub(crate) watchers: Mutex<Watchers>,
     pub(crate) cache: Mutex<Cache>,
+    pub(crate) ahead: Ahead,
     pub(crate) tails: Tails,
     pub(crate) trims: Trims,
     pub(crate) counters: Counters,
@@ -79,6 +81,7 @@ impl Shared {
             survey: watch::Sender::new(Survey::default()),
             watchers: Mutex::default(),
             cache: Mutex::default(),
+            ahead: Ahead::default(),
             tails: Tails::default(),
             trims: Trims::default(),
             counters: Counters::default(),

@@ -15,6 +15,8 @@ mod contract {
     barid_log::log_contract!(Servers::new(1));
 }
 
+#[path = "one/ahead.rs"]
+mod ahead;
 #[path = "one/doubt.rs"]
 mod doubt;
 #[path = "one/large.rs"]
