@@ -20,14 +20,14 @@ mod replica;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "nats")]
+pub use barid_log_nats::{NatsLog, Terms};
 pub use closures::LogClosures;
 pub use configuration::{Follower, packed, published};
 pub use documents::Documents;
 #[cfg(feature = "nats")]
 pub use log_options::LogOptions;
 pub use options::{Options, TlsOptions};
-#[cfg(feature = "nats")]
-pub use barid_log_nats::{NatsLog, Terms};
 #[cfg(feature = "nats")]
 pub use ownership::{Ownership, Owns, Tenure};
 pub use publish::{PublishOptions, publish};

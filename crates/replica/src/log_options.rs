@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use barid_log_nats::{Connect, NatsLog};
+use barid_log_nats::{Connect, NatsLog, Sizes};
 use barid_model::Partitions;
 use barid_runtime::{Exit, Failure};
 
@@ -13,7 +13,7 @@ const SEED_BYTES_MAX: u64 = 1_024;
 /// Where the log is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LogOptions {
-    /// NATS servers: `nats://host:port` or `tls://host:port`
+    /// NATS servers: `nats://host:port` or `tls://host:port`; with `user:password@` before the host where there are no NKEYs
     #[arg(long, env = "BARID_NATS", value_name = "URL", value_delimiter = ',', required = true)]
     pub nats: Vec<String>,
     /// File with the seed of our NKEY user
@@ -22,6 +22,15 @@ pub struct LogOptions {
     /// File with the seed of a user of the system account, who can see whether servers sync
     #[arg(long, env = "BARID_NATS_SYSTEM_SEED", value_name = "FILE")]
     pub nats_system_seed: Option<PathBuf>,
+    /// The same servers with user and password of the system account, where there are no NKEYs
+    #[arg(
+        long,
+        env = "BARID_NATS_SYSTEM",
+        value_name = "URL",
+        value_delimiter = ',',
+        conflicts_with = "nats_system_seed"
+    )]
+    pub nats_system: Vec<String>,
     /// Authorities of the servers' certificates (PEM)
     #[arg(long, env = "BARID_NATS_AUTHORITIES", value_name = "FILE")]
     pub nats_authorities: Option<PathBuf>,
@@ -34,6 +43,9 @@ pub struct LogOptions {
     /// Copies of each stream
     #[arg(long, env = "BARID_NATS_REPLICAS", value_name = "N", default_value_t = 3)]
     pub nats_replicas: usize,
+    /// Bytes that all streams together may take, such as 68Gi: at most 70 % of a server's volume; of use when they are made
+    #[arg(long, env = "BARID_NATS_STORAGE", value_name = "SIZE", value_parser = size, default_value = "68Gi")]
+    pub nats_storage: u64,
     /// Take messages without proof that servers sync before they acknowledge
     #[arg(long, env = "BARID_NATS_UNPROVEN")]
     pub nats_unproven: bool,
@@ -45,20 +57,65 @@ impl LogOptions {
     /// # Errors
     /// [`Failure`] with what to do.
     pub async fn open(&self) -> Result<NatsLog, Failure> {
-        let connect = |seed: Option<String>| Connect {
-            nkey_seed: seed,
-            authorities: self.nats_authorities.clone(),
-            ..Connect::to(self.nats.iter().cloned())
+        let connect = |urls: &[String], seed: Option<String>| {
+            let (servers, users): (Vec<String>, Vec<_>) = urls.iter().map(|url| user_of(url)).unzip();
+            Connect {
+                nkey_seed: seed,
+                user: users.into_iter().flatten().next(),
+                authorities: self.nats_authorities.clone(),
+                ..Connect::to(servers)
+            }
         };
-        let own = connect(self.nats_seed.as_deref().map(seed).transpose()?);
-        let system = self.nats_system_seed.as_deref().map(seed).transpose()?;
+        let own = connect(&self.nats, self.nats_seed.as_deref().map(seed).transpose()?);
+        let system = match self.nats_system_seed.as_deref().map(seed).transpose()? {
+            Some(seed) => Some(connect(&self.nats, Some(seed))),
+            None => (!self.nats_system.is_empty()).then(|| connect(&self.nats_system, None)),
+        };
         let options = barid_log_nats::Options {
-            system: system.map(|seed| connect(Some(seed))),
+            system,
             replicas: self.nats_replicas,
             strict: !self.nats_unproven,
+            sizes: sizes(self.nats_storage),
             ..barid_log_nats::Options::new(own, &self.installation, self.partitions, Partitions::HASH)
         };
         NatsLog::open(options).await.map_err(|error| Failure::new(Exit::Storage, error.to_string()))
+    }
+}
+
+/// So many bytes, shared out as the defaults are.
+fn sizes(bytes: u64) -> Sizes {
+    let all = Sizes::default();
+    let sum = all.intake + all.outputs + all.park + all.outcomes + all.objects + all.keys;
+    let share = |part: u64| u64::try_from(u128::from(part) * u128::from(bytes) / u128::from(sum)).unwrap_or(u64::MAX);
+    Sizes {
+        intake: share(all.intake),
+        outputs: share(all.outputs),
+        park: share(all.park),
+        outcomes: share(all.outcomes),
+        objects: share(all.objects),
+        keys: share(all.keys),
+    }
+}
+
+/// A number of bytes as a person writes it.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10), ("", 0)];
+    let number = |unit: &str, shift: u32| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(1 << shift);
+    units
+        .iter()
+        .find_map(|(unit, shift)| number(unit, *shift))
+        .ok_or_else(|| "not a size such as 512Mi or 68Gi".to_owned())
+}
+
+/// An address without user and password, and those.
+fn user_of(url: &str) -> (String, Option<(String, String)>) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+    match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let (user, password) = user.split_once(':').unwrap_or((user, ""));
+            (format!("{scheme}://{host}"), Some((user.to_owned(), password.to_owned())))
+        }
+        None => (url.to_owned(), None),
     }
 }
 
