@@ -43,6 +43,17 @@ pub(crate) struct SourceFile {
     pub text: Option<Arc<str>>,
 }
 
+/// The folder of documents, asked for other files in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside(PathBuf);
+
+impl Beside {
+    /// Whether there is a file of this path.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.0.join(path).is_file()
+    }
+}
+
 /// What tells that a file may have changed, without reading it.
 type Stamp = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
@@ -88,6 +99,11 @@ impl Sources {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where other files can be looked for; none for texts that were at hand.
+    pub(crate) fn beside(&self) -> Option<Beside> {
+        (!self.root.as_os_str().is_empty()).then(|| Beside(self.root.clone()))
     }
 
     /// The names of the files, relative to the folder.

@@ -108,6 +108,12 @@ fn text<'a>(documents: impl Iterator<Item = &'a KeptDocument>) -> Bytes {
 pub struct RestoreError(#[from] serde_json::Error);
 
 impl Snapshot {
+    /// Whether there is no good document at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
     /// The good version of every document as text, to be stored and given to [`Self::restore`] after a restart.
     #[must_use]
     pub fn save(&self) -> Bytes {

@@ -35,6 +35,11 @@ impl<'a> Check<'a> {
         self.entry.name.namespace()
     }
 
+    /// The file it stands in, relative to the folder of documents.
+    pub(crate) fn file(&self) -> &'a str {
+        &self.entry.file
+    }
+
     /// An error in a field of `spec`.
     pub(crate) fn error(&mut self, field: &str, text: impl Display, remedy: impl Display) {
         self.errors += 1;

@@ -7,7 +7,7 @@ use barid_model::Name;
 
 use super::check::Check;
 use crate::document::{Document, Metadata, Spec};
-use crate::load::{DOCUMENTS_MAX, Sources};
+use crate::load::{Beside, DOCUMENTS_MAX, Sources};
 use crate::problem::{Problem, ProblemSeverity};
 use crate::read::read_document;
 use crate::snapshot::{DocumentKey, KeptDocument, Snapshot};
@@ -38,6 +38,8 @@ pub(crate) struct Given {
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     entries: BTreeMap<DocumentKey, Entry>,
+    /// Where the documents were read; none where their texts were given.
+    beside: Option<Beside>,
 }
 
 impl Entry {
@@ -70,7 +72,7 @@ impl Shelf {
 
     /// Reads all files. Documents of a file that cannot be read to its end stay as `previous` has them.
     pub(crate) fn read(sources: &Sources, previous: Option<&Snapshot>) -> (Self, Vec<Problem>) {
-        let mut shelf = Self::default();
+        let mut shelf = Self { beside: sources.beside(), ..Self::default() };
         let mut problems = sources.problems.clone();
         let mut torn: Vec<Arc<str>> = Vec::new();
         for file in &sources.files {
@@ -96,6 +98,15 @@ impl Shelf {
             }
         }
         (shelf, problems)
+    }
+
+    /// The path of a file that a document names and that is not there, where that can be known.
+    pub(crate) fn missing(&self, document: &str, file: &str) -> Option<String> {
+        let path = match document.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{file}"),
+            None => file.to_owned(),
+        };
+        self.beside.as_ref().is_some_and(|beside| !beside.has(&path)).then_some(path)
     }
 
     fn keep(&mut self, key: DocumentKey, kept: &KeptDocument) {

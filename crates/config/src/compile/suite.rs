@@ -83,14 +83,14 @@ fn check_case(shelf: &Shelf, at: &str, case: &TestCase, channel: Option<&Arc<Cha
             let text = format!("the channel has no route `{}`", route.name);
             check.error(&format!("{at}.name"), text, format!("routes there: {}", known.join(", ")));
         }
-        check_route(&at, route, check);
+        check_route(shelf, &at, route, check);
     }
 }
 
 fn check_send(shelf: &Shelf, at: &str, send: &Send, check: &mut Check<'_>) {
     check.one_of(&format!("{at}.send"), &[("file", send.file.is_some()), ("text", send.text.is_some())]);
     if let Some(file) = &send.file {
-        check_file(&format!("{at}.send.file"), file, check);
+        check_file(shelf, &format!("{at}.send.file"), file, check);
     }
     let name = |name: &String| Name::new(check.namespace(), name);
     let (facility, listener) = (send.facility.as_ref().map(name), send.listener.as_ref().map(name));
@@ -103,7 +103,7 @@ fn check_send(shelf: &Shelf, at: &str, send: &Send, check: &mut Check<'_>) {
 }
 
 /// A file lies in the folder of documents: a test reads nothing else.
-fn check_file(field: &str, file: &str, check: &mut Check<'_>) {
+fn check_file(shelf: &Shelf, field: &str, file: &str, check: &mut Check<'_>) {
     let escapes = file.split(['/', '\\']).any(|part| part == "..");
     if file.is_empty() || escapes || file.starts_with(['/', '\\']) || file.contains(':') {
         check.error(
@@ -111,10 +111,16 @@ fn check_file(field: &str, file: &str, check: &mut Check<'_>) {
             format!("`{file}` is not a file beside the documents"),
             "write a relative path without `..`",
         );
+    } else if let Some(missing) = shelf.missing(check.file(), file) {
+        check.error(
+            field,
+            format!("there is no file `{missing}`"),
+            "put it there, or correct the path, which begins at the document's own folder",
+        );
     }
 }
 
-fn check_route(at: &str, route: &RouteCheck, check: &mut Check<'_>) {
+fn check_route(shelf: &Shelf, at: &str, route: &RouteCheck, check: &mut Check<'_>) {
     let unsent = route.filtered == Some(true) || route.failed == Some(true);
     let looks = !route.fields.is_empty() || route.equals.is_some() || route.parts.is_some();
     if unsent && looks {
@@ -128,7 +134,7 @@ fn check_route(at: &str, route: &RouteCheck, check: &mut Check<'_>) {
         check.error(at, "nothing is asserted of this route", "expect fields, equals, parts, filtered or failed");
     }
     if let Some(file) = &route.equals {
-        check_file(&format!("{at}.equals"), file, check);
+        check_file(shelf, &format!("{at}.equals"), file, check);
     }
     for (i, field) in route.fields.iter().enumerate() {
         check_field(&format!("{at}.fields[{i}]"), field, check);

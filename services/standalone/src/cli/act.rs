@@ -7,7 +7,9 @@ use barid_runtime::control::protocol::{
 use barid_runtime::{Exit, Failure};
 
 use super::context::{ByArgs, Context};
+use super::known::Named;
 use super::out::clean;
+use super::say::counted;
 use super::select::WaitingFilter;
 
 /// Most deliveries of one command where nothing says otherwise: a slip of the hand should not move a country's backlog.
@@ -82,18 +84,28 @@ pub(super) struct Reload {
 /// Runs quarantined deliveries again.
 pub(super) async fn rerun(args: Rerun, context: &mut Context) -> Result<Exit, Failure> {
     let select = args.which.filter.selection(context, Some("quarantined"))?;
+    let named = Named::from(&select);
     let request =
         RerunRequest { by: args.which.by.by()?, select, limit: args.which.limit, dry_run: args.which.dry_run };
-    let done = context.engine().await?.rerun(request).await?;
+    let engine = context.engine().await?;
+    let done = engine.rerun(request).await?;
+    if done.matched == 0 {
+        named.exists(&*engine).await?;
+    }
     report(&done, "run again", args.which.dry_run, context)
 }
 
 /// Gives deliveries up.
 pub(super) async fn discard(args: Discard, context: &mut Context) -> Result<Exit, Failure> {
     let select = args.which.filter.selection(context, None)?;
+    let named = Named::from(&select);
     let request =
         DiscardRequest { by: args.which.by.by()?, select, limit: args.which.limit, dry_run: args.which.dry_run };
-    let done = context.engine().await?.discard(request).await?;
+    let engine = context.engine().await?;
+    let done = engine.discard(request).await?;
+    if done.matched == 0 {
+        named.exists(&*engine).await?;
+    }
     report(&done, "discarded", args.which.dry_run, context)
 }
 
@@ -126,7 +138,11 @@ pub(super) async fn reload(args: Reload, context: &mut Context) -> Result<Exit, 
     if out.json() {
         out.value(&reloaded)?;
     } else {
-        out.line(format!("snapshot {} runs, {} documents changed", reloaded.snapshot, reloaded.changed.len()))?;
+        out.line(format!(
+            "snapshot {} runs, {} changed",
+            reloaded.snapshot,
+            counted(reloaded.changed.len(), "document", "documents")
+        ))?;
         for document in &reloaded.changed {
             out.line(format!("  {}", clean(document)))?;
         }

@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 /// Checks; [`Exit::Configuration`] where there is an error.
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
-    let compiled = compiled(&args.directory, None)?;
+    let compiled = compiled(&args.directory)?;
     let good = compiled.problems.iter().all(|problem| !args.strict && !problem.is_error());
     let out = &mut context.out;
     if out.json() {

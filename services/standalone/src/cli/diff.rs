@@ -7,7 +7,7 @@ use barid_runtime::{Exit, Failure};
 use serde_json::json;
 
 use super::context::Context;
-use super::documents::{compiled, running};
+use super::documents::{compiled_or_none, running};
 use super::out::{Out, clean, note};
 use super::say::count;
 
@@ -28,10 +28,10 @@ pub(super) struct Args {
 /// Prints what differs; [`Exit::Configuration`] where the change has an error.
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let old = match &args.against {
-        Some(directory) => compiled(directory, None)?.snapshot,
+        Some(directory) => compiled_or_none(directory, None)?.snapshot,
         None => running(context).await?.snapshot,
     };
-    let new = compiled(&args.directory, Some(&old))?;
+    let new = compiled_or_none(&args.directory, Some(&old))?;
     for problem in new.problems.iter().filter(|problem| problem.is_error()) {
         note(&clean(&problem.to_string()));
     }

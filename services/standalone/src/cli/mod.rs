@@ -11,6 +11,7 @@ mod context;
 mod diff;
 mod documents;
 mod explain;
+mod known;
 mod messages;
 mod out;
 mod pause;

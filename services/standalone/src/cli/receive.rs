@@ -153,7 +153,7 @@ fn print(received: &Received, show: bool, out: &mut Out) -> Result<(), Failure> 
     if out.json() {
         let mut line = json!({
             "order": received.order,
-            "seconds": received.at.as_secs_f64(),
+            "atMs": received.at.as_secs_f64() * 1_000.0,
             "connection": received.connection,
             "controlId": text(&received.control_id),
             "facility": text(&received.facility),

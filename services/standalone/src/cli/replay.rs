@@ -4,7 +4,9 @@ use barid_runtime::control::protocol::{ReplayRequest, ReplayRevision, Selection}
 use barid_runtime::{Exit, Failure};
 
 use super::context::{ByArgs, Context};
+use super::known::Named;
 use super::out::clean;
+use super::say::counted;
 use super::select::{MessageFilter, uid};
 
 /// Options of `replay`.
@@ -31,6 +33,7 @@ pub(super) struct Args {
 /// Replays.
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let query = args.filter.query(context)?;
+    let named = Named::from(&query);
     let select = match (args.uids.is_empty(), query.is_unbounded()) {
         (false, true) => Selection::Uids(args.uids.iter().map(|text| uid(text)).collect::<Result<_, _>>()?),
         (true, false) => Selection::Query(Box::new(query)),
@@ -46,14 +49,18 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
     };
     let revision = if args.then { ReplayRevision::Then } else { ReplayRevision::Now };
     let request = ReplayRequest { by: args.by.by()?, select, revision, limit: args.limit, dry_run: args.dry_run };
-    let replayed = context.engine().await?.replay(request).await?;
+    let engine = context.engine().await?;
+    let replayed = engine.replay(request).await?;
+    if replayed.matched == 0 {
+        named.exists(&*engine).await?;
+    }
     let out = &mut context.out;
     if out.json() {
         out.value(&replayed)?;
     } else if args.dry_run {
-        out.line(format!("{} messages would be replayed", replayed.matched))?;
+        out.line(format!("{} would be replayed", counted(replayed.matched, "message", "messages")))?;
     } else {
-        out.line(format!("{} of {} messages replayed", replayed.made, replayed.matched))?;
+        out.line(format!("{} of {} replayed", replayed.made, counted(replayed.matched, "message", "messages")))?;
         for message in &replayed.messages {
             if let Some(uid) = message.uid {
                 out.line(format!("  {} as {uid}", message.from))?;

@@ -51,8 +51,8 @@ pub(super) fn count(problems: &[Problem]) -> String {
 }
 
 /// A count with its word.
-pub(super) fn counted(count: usize, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
+pub(super) fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == N::from(1) { one } else { more })
 }
 
 /// Findings in one line.

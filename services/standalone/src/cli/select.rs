@@ -9,10 +9,10 @@ use super::context::Context;
 /// Which accepted messages.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct MessageFilter {
-    /// Received at or after: 2h, today, 2026-11-22 10:00
+    /// Received (refused, parked) at or after: 2h, today, 2026-11-22 10:00
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Received before
+    /// Received (refused, parked) before: said as for --since
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Taken by this channel
@@ -39,7 +39,7 @@ pub(super) struct MessageFilter {
     /// With this value of one of the channel's own search keys
     #[arg(long = "key", value_name = "NAME=VALUE")]
     keys: Vec<String>,
-    /// In this state
+    /// In this state, or with a delivery that is: of several deliveries each counts
     #[arg(long, value_name = "STATE", value_parser = clap::builder::PossibleValuesParser::new(state::ALL))]
     state: Option<String>,
     /// That exist for this reason
@@ -94,10 +94,10 @@ pub(super) struct WaitingFilter {
     /// All from this facility
     #[arg(long, value_name = "NAME")]
     facility: Option<String>,
-    /// Parked at or after
+    /// That wait or are set aside since then or later: 2h, today, 2026-11-22 10:00
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Parked before
+    /// That wait or are set aside since before then: said as for --since
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }

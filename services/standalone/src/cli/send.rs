@@ -11,7 +11,7 @@ use barid_runtime::{Exit, Failure};
 use super::context::Context;
 use super::out::{self, Out, clean};
 use super::run::duration;
-use super::say::bytes;
+use super::say::{bytes, counted};
 use crate::send::{self, Options, Progress, Report, Target, TlsFiles};
 
 /// Largest file of a bearer token, in bytes: more fits no header.
@@ -178,10 +178,10 @@ async fn watch(progress: Arc<Progress>, total: Option<u64>) {
 fn print(report: &Report, out: &mut Out) -> Result<(), Failure> {
     let seconds = report.elapsed.as_secs_f64();
     out.line(format!(
-        "{} messages ({}) over {} connections in {:.2} s: {:.0}/s",
-        report.sent,
+        "{} ({}) over {} in {:.2} s: {:.0}/s",
+        counted(report.sent, "message", "messages"),
         bytes(report.bytes),
-        report.connections,
+        counted(report.connections, "connection", "connections"),
         seconds,
         report.per_second()
     ))?;

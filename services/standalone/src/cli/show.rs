@@ -171,8 +171,16 @@ fn runs(runs: &[DeliveryDetail], out: &mut Out) -> Result<(), Failure> {
     table.print(out, "")
 }
 
+/// What a file destination answers for a file that is there.
+const WRITTEN: [&str; 2] = ["written", "present"];
+
 fn why(run: &DeliveryDetail) -> String {
     let mut said: Vec<String> = run.findings.iter().map(finding).collect();
+    said.dedup();
+    if run.answer.as_deref().is_some_and(|answer| WRITTEN.contains(&answer)) {
+        // An expression may have put patient data into the name, so it is printed where it is asked for.
+        said.push(format!("the file's name: --answer {}", run.route));
+    }
     if run.possible_duplicate {
         said.push("the destination may have it twice".to_owned());
     }

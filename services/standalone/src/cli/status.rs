@@ -106,8 +106,7 @@ fn warnings(status: &Status) -> Vec<String> {
     );
     all.extend(status.senders.iter().filter_map(|sender| {
         let silent = sender.silent.as_ref()?;
-        let (silence, every) =
-            (Duration::from_secs(silent.for_seconds), Duration::from_secs(silent.expected_every_seconds));
+        let (silence, every) = (Duration::from_millis(silent.for_ms), Duration::from_millis(silent.expected_every_ms));
         Some(format!("silent: {} for {}, expected every {}", sender.facility, time::human(silence), time::human(every)))
     }));
     all.extend(

@@ -31,7 +31,7 @@ pub(super) struct Args {
 
 /// Runs the tests; [`Exit::TestsFailed`] where one failed, [`Exit::Configuration`] where a document has an error.
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<Exit, Failure> {
-    let compiled = compiled(&args.directory, None)?;
+    let compiled = compiled(&args.directory)?;
     for problem in compiled.problems.iter().filter(|problem| problem.is_error()) {
         note(&clean(&problem.to_string()));
     }

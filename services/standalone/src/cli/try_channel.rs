@@ -103,7 +103,7 @@ fn print_part(part: &Part, show: bool, out: &mut Out) -> Result<(), Failure> {
     }
     for step in &part.steps {
         let note = match (step.done, step.changes.is_empty()) {
-            ("ran", true) => "  (nothing to change)",
+            ("ran", true) => "  (ran, and changed nothing)",
             ("ran", false) => "",
             ("skipped", _) => "  (skipped: its condition is false)",
             _ => "  FAILED",

@@ -1,6 +1,8 @@
 //! The documents: loaded, compiled, stored as last good, made to run, and looked at again every second.
 
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,7 +174,7 @@ impl Configuration {
     fn keep(&self, snapshot: &Snapshot) {
         let temporary = self.last_good.with_extension("tmp");
         let written =
-            std::fs::write(&temporary, snapshot.save()).and_then(|()| std::fs::rename(&temporary, &self.last_good));
+            write_private(&temporary, &snapshot.save()).and_then(|()| std::fs::rename(&temporary, &self.last_good));
         if let Err(error) = written {
             tracing::warn!(path = %self.last_good.display(), %error, "the last good documents cannot be kept");
         }
@@ -201,4 +203,13 @@ fn tell(problem: &Problem) {
         ProblemSeverity::Error => tracing::error!(file, line, column, field, remedy, "document: {text}"),
         ProblemSeverity::Warning => tracing::warn!(file, line, column, field, remedy, "document: {text}"),
     }
+}
+
+/// Writes a file for its owner alone: documents tell of receivers, users and rules.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    // One that a version before left behind may be open to others.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.write_all(bytes)
 }

@@ -35,7 +35,9 @@ pub(super) fn unobserved() -> Observer {
 /// [`Failure`] with what to do.
 pub(super) fn open(data: &Path, observer: Observer) -> Result<Storage, Failure> {
     let failed = |text: String| Failure::new(Exit::Storage, text);
-    std::fs::create_dir_all(data).map_err(|error| failed(format!("cannot make {}: {error}", data.display())))?;
+    // Messages are patient data; a directory that is there has the mode its owner wanted.
+    let made = std::os::unix::fs::DirBuilderExt::mode(std::fs::DirBuilder::new().recursive(true), 0o700).create(data);
+    made.map_err(|error| failed(format!("cannot make {}: {error}", data.display())))?;
     let partitions = Partitions::STANDALONE;
     let options = Options { observer: Some(observer), ..Options::new(u32::from(partitions.count()), Partitions::HASH) };
     let (log, recovery) = DiskLog::open(&data.join("log"), options).map_err(|error| failed(explain(&error)))?;

@@ -127,9 +127,9 @@ impl Report {
             "answers": self.answers,
             "connections": self.connections,
             "troubles": self.troubles,
-            "seconds": self.elapsed.as_secs_f64(),
+            "elapsedMs": self.elapsed.as_secs_f64() * 1_000.0,
             "perSecond": self.per_second(),
-            "latencyMilliseconds": latency,
+            "latencyMs": latency,
         })
     }
 }

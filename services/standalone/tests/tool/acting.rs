@@ -40,7 +40,7 @@ fn who_and_why_travel_with_the_command() {
 fn replay_takes_uids_or_a_search_but_never_everything_by_accident() {
     let engine = Engine::start();
     let ran = barid_on(engine.data(), &["replay", UID, "-r", "lost at the registry"]).well();
-    assert!(ran.text().contains("1 of 1 messages replayed"), "{}", ran.text());
+    assert!(ran.text().contains("1 of 1 message replayed"), "{}", ran.text());
     assert!(engine.last().contains(&format!("Uids([{UID}])")), "{}", engine.last());
     barid_on(
         engine.data(),

@@ -68,7 +68,9 @@ fn directory(documents: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn write(directory: &Path, name: &str, text: &str) {
-    std::fs::write(directory.join(name), text).unwrap();
+    let path = directory.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 fn on(directory: &tempfile::TempDir, verb: &str, rest: &[&str]) -> Ran {
@@ -251,4 +253,41 @@ fn where_an_engine_runs_it_is_the_engine_that_probes() {
     assert!(ran.text().contains("10.0.0.9:2575") && ran.stderr.is_empty(), "{} {}", ran.text(), ran.stderr);
     let ran = barid_on(engine.data(), &["probe", "registry", "--json"]).well();
     assert_eq!(ran.json()[0]["tookMs"], 12.5);
+}
+
+#[test]
+fn a_directory_without_documents_is_an_error_that_names_it_and_the_remedy() {
+    let empty = tempfile::tempdir().unwrap();
+    write(empty.path(), "only.yaml", "# nothing yet\n");
+    let path = empty.path().to_str().unwrap();
+    for arguments in [&["check", path][..], &["test", path], &["probe", "registry", "--dir", path]] {
+        let ran = barid(arguments).with(3);
+        assert!(ran.stderr.contains(&format!("{path} holds no documents")), "{}", ran.stderr);
+        assert!(ran.stderr.contains(".yaml"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_channel_test_whose_file_is_missing_is_an_error_with_its_place() {
+    let directory = directory(&[("region/tests.yaml", &tests("IMP"))]);
+    let path = directory.path().to_str().unwrap();
+    let ran = barid(&["check", path]).with(3);
+    let expected = "region/tests.yaml:7:";
+    assert!(
+        ran.text().contains(expected) && ran.text().contains("there is no file `region/a01.hl7`"),
+        "{}",
+        ran.text()
+    );
+    write(directory.path(), "region/a01.hl7", MESSAGE);
+    barid(&["check", path]).well();
+}
+
+#[test]
+fn a_step_that_changes_nothing_is_said_to_have_run() {
+    let directory = directory(&[]);
+    write(directory.path(), "mpi.hl7", &MESSAGE.replacen("|BARID|", "|MPI|", 1));
+    let path = directory.path().to_str().unwrap();
+    let message = directory.path().join("mpi.hl7");
+    let ran = barid(&["try", "admissions", "--dir", path, "-m", message.to_str().unwrap()]).well();
+    assert!(ran.text().contains("(ran, and changed nothing)"), "{}", ran.text());
 }

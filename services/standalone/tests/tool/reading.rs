@@ -75,7 +75,7 @@ fn senders() -> Vec<SenderStatus> {
             accepted: 0,
             refused: 0,
             last: None,
-            silent: Some(Silence { for_seconds: 10_800, expected_every_seconds: 3_600 }),
+            silent: Some(Silence { for_ms: 10_800_000, expected_every_ms: 3_600_000 }),
         },
     ]
 }
@@ -121,7 +121,7 @@ fn status_shows_connections_queues_and_what_needs_a_person() {
     }
     let json = barid_on(engine.data(), &["status", "--json"]).well().json();
     assert_eq!(json["destinations"][0]["heldLanes"], 1);
-    assert_eq!(json["senders"][1]["silent"]["forSeconds"], 10_800);
+    assert_eq!(json["senders"][1]["silent"]["forMs"], 10_800_000);
 }
 
 #[test]
@@ -251,4 +251,20 @@ fn audit_prints_the_balance_and_ends_with_7_where_it_does_not_hold() {
     let ran = barid_on(broken.data(), &["audit", "--deep"]).with(7);
     assert!(ran.text().contains("DOES NOT HOLD") && ran.text().contains("= 4, which is not 5"), "{}", ran.text());
     assert!(broken.last().contains("deep: true"));
+}
+
+#[test]
+fn a_list_that_finds_nothing_says_which_name_there_is_not() {
+    let engine = Engine::with(Fake { messages: 0, ..Fake::default() });
+    for (option, value, text) in [
+        ("--channel", "nobody", "no such channel nobody; there is none"),
+        ("--destination", "nobody", "no such destination nobody; there is none"),
+        ("--listener", "nobody", "no such listener nobody; there is none"),
+        ("--key", "visit=1", "no such search key visit; there are: patient"),
+    ] {
+        let ran = barid_on(engine.data(), &["messages", option, value]).with(9);
+        assert!(ran.stderr.contains(text), "{option}: {}", ran.stderr);
+    }
+    assert!(barid_on(engine.data(), &["messages", "--key", "patient=1"]).well().text().is_empty());
+    barid_on(engine.data(), &["messages", "--type", "ADT"]).well();
 }

@@ -8,9 +8,12 @@ use crate::binary::barid;
 const HEAD: &str = "# The command line
 
 One binary: the engine (`barid run`) and the tool that speaks to it. `--json` prints objects instead of tables, lists as one object a line, with field
-names that stay; errors then are JSON on standard error. Verbs that speak to an engine find it by its data directory (`--data`, `BARID_DATA`, else
+names that stay, times in RFC 3339, and lengths of time in milliseconds under names that end in `Ms`; errors then are JSON on standard error. Verbs that speak to an engine find it by its data directory (`--data`, `BARID_DATA`, else
 `./barid-data`) and go over the socket in it, whose permissions say who may. Verbs that read also work on a data directory whose engine is stopped. Verbs
 that change something take who and why, and both are recorded. Contents of messages are printed only where they are asked for.
+
+A list that finds nothing ends with code 0, unless it asks for a channel, destination, listener or search key that no document has: then with code 9, and
+the names there are. `status` warns of every certificate that expires within 30 days.
 
 This page is made from the tool's own help.
 

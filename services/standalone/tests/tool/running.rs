@@ -1,7 +1,7 @@
 //! `barid run`: start, readiness, signals and the ways it cannot start.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -35,7 +35,13 @@ struct Running {
 
 impl Running {
     fn start(directory: &Path, data: &Path) -> Self {
+        Self::start_with(directory, data, &[])
+    }
+
+    /// With these variables in its environment.
+    fn start_with(directory: &Path, data: &Path, environment: &[(&str, &str)]) -> Self {
         let mut child = command()
+            .envs(environment.iter().copied())
             .arg("run")
             .arg(directory)
             .arg("--data")
@@ -142,4 +148,44 @@ fn a_taken_admin_port_is_said_before_anything_is_opened() {
             .with(1);
     assert!(ran.stderr.contains(&address) && ran.stderr.contains("--admin"), "{}", ran.stderr);
     assert!(!data.exists());
+}
+
+#[test]
+fn a_data_directory_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = documents();
+    let data = home.path().join("new/data");
+    let running = Running::start(home.path(), &data);
+    running.until_ready();
+    let bits = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((bits(&data), bits(&data.join("snapshot.json"))), (0o700, 0o600));
+    assert_eq!(running.stop("-TERM").0, 0);
+}
+
+#[test]
+fn a_probe_has_the_secrets_of_the_engine_not_those_of_the_tool() {
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in receiver.incoming().flatten() {
+            let mut request = [0; 4_096];
+            if stream.read(&mut request).is_ok_and(|bytes| bytes > 0) {
+                stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap_or_default();
+            }
+        }
+    });
+    let home = documents();
+    let web = format!(
+        "kind: Destination\nmetadata: {{name: web}}\nspec:\n  http:\n    url: http://127.0.0.1:{port}/\n    \
+         auth: {{bearer: {{env: TOKEN_OF_THE_ENGINE}}}}\n"
+    );
+    std::fs::write(home.path().join("web.yaml"), web).unwrap();
+    let (directory, data) = (home.path().to_str().unwrap(), home.path().join("data"));
+    let running = Running::start_with(home.path(), &data, &[("TOKEN_OF_THE_ENGINE", "s3cret")]);
+    running.until_ready();
+    let ran = barid(&["probe", "web", "--data", data.to_str().unwrap()]).well();
+    assert!(ran.text().contains("can be used") && ran.stderr.is_empty(), "{} {}", ran.text(), ran.stderr);
+    let ran = barid(&["probe", "web", "--dir", directory]).with(4);
+    assert!(ran.text().contains(": secret: $TOKEN_OF_THE_ENGINE cannot be read"), "{}", ran.text());
+    assert_eq!(running.stop("-TERM").0, 0);
 }

@@ -55,7 +55,7 @@ fn what_is_sent_arrives_and_is_listed_without_its_contents() {
     let receiving = Receiving::start(&["--mllp", "0", "-n", "3"]);
     let sent = barid(&["send", &receiving.address, &path, "--json"]).well().json();
     assert_eq!((sent["accepted"].as_u64(), sent["answers"]["AA"].as_u64()), (Some(3), Some(3)));
-    assert!(sent["latencyMilliseconds"]["p99"].as_f64().unwrap() > 0.0);
+    assert!(sent["latencyMs"]["p99"].as_f64().unwrap() > 0.0);
     let ran = receiving.end().well();
     assert_eq!(ran.text().lines().count(), 3);
     assert!(

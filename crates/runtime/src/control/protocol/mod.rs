@@ -1,4 +1,5 @@
-//! The words that travel between a tool and an engine. Field names are camelCase, times RFC 3339 in UTC, hashes hexadecimal, names `namespace/name`; they are
+//! The words that travel between a tool and an engine. Field names are camelCase, times RFC 3339 in UTC, lengths of time in
+//! milliseconds under names that end in `Ms`, hashes hexadecimal, names `namespace/name`; they are
 //! the same in every `--json` output, and stay: fields are added, not renamed.
 //!
 //! No type here carries contents of a message but [`PayloadRequest`]'s answer and [`ResendRequest`], where a person asks for just that.

@@ -124,10 +124,10 @@ pub struct SenderStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Silence {
-    /// Seconds without a message, within the hours it is expected in.
-    pub for_seconds: u64,
-    /// Seconds in which at least one is expected.
-    pub expected_every_seconds: u64,
+    /// Milliseconds without a message, within the hours it is expected in.
+    pub for_ms: u64,
+    /// Milliseconds in which at least one is expected.
+    pub expected_every_ms: u64,
 }
 
 /// A pause by command.

@@ -11,6 +11,7 @@ use barid_runtime::{Exit, Failure};
 
 use self::tables::{parked_rows, refused_rows, rows};
 use super::context::Context;
+use super::known::Named;
 use super::out::{Out, note};
 use super::select::MessageFilter;
 
@@ -47,6 +48,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let query = args.filter.query(context)?;
     let commands = context.reader().await?;
+    let named = Named::from(&query);
+    let mut found = false;
     let out = &mut context.out;
     let more = if args.refused {
         let asked = RefusedQuery {
@@ -57,7 +60,11 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
             ..RefusedQuery::default()
         };
         let fetch = async |limit, cursor| commands.refused(RefusedQuery { limit, cursor, ..asked.clone() }).await;
-        pages(args.limit, fetch, |page| refused_rows(page, out)).await?
+        pages(args.limit, fetch, |page| {
+            found |= !page.is_empty();
+            refused_rows(page, out)
+        })
+        .await?
     } else if args.parked {
         let asked = ParkedQuery {
             destination: query.destination,
@@ -69,10 +76,17 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
             ..ParkedQuery::default()
         };
         let fetch = async |limit, cursor| commands.parked(ParkedQuery { limit, cursor, ..asked.clone() }).await;
-        pages(args.limit, fetch, |page| parked_rows(page, out)).await?
+        pages(args.limit, fetch, |page| {
+            found |= !page.is_empty();
+            parked_rows(page, out)
+        })
+        .await?
     } else {
         return accepted(query, args.limit, args.follow, &*commands, context).await;
     };
+    if !found {
+        named.exists(&*commands).await?;
+    }
     more_is_there(more, &context.out);
     context.out.flush()?;
     Ok(Exit::Ok)
@@ -93,6 +107,9 @@ async fn accepted(
         rows(page, out)
     };
     let more = pages(limit, fetch, show).await?;
+    if newest.is_none() {
+        Named::from(&query).exists(commands).await?;
+    }
     more_is_there(more && !goes_on, &context.out);
     context.out.flush()?;
     if goes_on {

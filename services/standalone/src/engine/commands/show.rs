@@ -58,9 +58,20 @@ fn detail(story: Story, accepted: Accepted, in_log: bool) -> Option<MessageDetai
         findings,
         keys,
         payload_kept: in_log && !message.payload_expired,
-        events: events.into_iter().map(|told| event(&message, told)).collect(),
+        events: once(events).into_iter().map(|told| event(&message, told)).collect(),
         runs: message.deliveries.iter().map(|delivery| rows::delivery(&message, delivery.clone())).collect(),
     })
+}
+
+/// A finding is told where it was made: what became of its delivery then need not say it again.
+fn once(mut events: Vec<Told>) -> Vec<Told> {
+    let mut told: Vec<(Option<String>, Finding)> = Vec::new();
+    for event in &mut events {
+        let route = event.delivery.clone();
+        event.findings.retain(|finding| !told.iter().any(|(of, known)| *of == route && known == finding));
+        told.extend(event.findings.iter().map(|finding| (route.clone(), finding.clone())));
+    }
+    events
 }
 
 fn event(message: &MessageView, told: Told) -> Event {

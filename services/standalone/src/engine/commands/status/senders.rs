@@ -86,7 +86,8 @@ fn silence(facility: &FacilitySpec, since: Timestamp, now: Timestamp) -> Option<
         None => now.since(since),
         Some(hours) => within(*hours, &facility.time_zone, since, now),
     };
-    (silent > *every).then_some(Silence { for_seconds: silent.as_secs(), expected_every_seconds: every.as_secs() })
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    (silent > *every).then_some(Silence { for_ms: ms(silent), expected_every_ms: ms(*every) })
 }
 
 /// How much of a time lies in these hours of the day.
