@@ -160,3 +160,12 @@ pub struct Waits {
     /// Whether the message is a query: nobody wants its answer later, so it ends as expired.
     pub query: bool,
 }
+
+impl Waits {
+    /// Of a sender that has left: nothing is given back to it and nothing expires, but when it asks again, it is told how
+    /// its message ended.
+    #[must_use]
+    pub fn left(self) -> Self {
+        Self { timeout: Duration::ZERO, query: false, ..self }
+    }
+}

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use barid_log::{Position, ReadLimit};
-use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
+use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _, WaitingCaller};
 use barid_model::{DeliveryId, Lane, Outcome, Payload, Revision};
 use barid_pipeline::subject;
 use tokio::sync::oneshot;
@@ -154,7 +154,9 @@ impl Owner {
         let delivery = &record.delivery;
         let run = delivery.run.saturating_add(1);
         let id = DeliveryId::of(delivery.uid, &delivery.route, delivery.part, run);
-        let again = OutRecord { id, run, set_aside: None, waits: None, ..delivery.clone() };
+        let left = |caller: WaitingCaller| WaitingCaller { waits: caller.waits.left(), ..caller };
+        let waits = delivery.waits.clone().map(left);
+        let again = OutRecord { id, run, set_aside: None, waits, ..delivery.clone() };
         let over = Over { position: at, why: record.why, out: record.out, record: Arc::new(delivery.clone()) };
         let record = ParkRecord {
             why: Parked::Rerun,

@@ -5,6 +5,7 @@
 
 mod act;
 mod again;
+mod answered;
 mod audit;
 mod decide;
 mod history;

@@ -32,6 +32,11 @@ impl Sender {
         let answer = exchange(&mut self.0, message);
         field(&answer, "MSA", 1)
     }
+
+    /// Sends a message and gives the whole answer.
+    pub(crate) fn answer(&mut self, message: &[u8]) -> String {
+        String::from_utf8_lossy(&exchange(&mut self.0, message)).into_owned()
+    }
 }
 
 fn exchange(stream: &mut BufReader<TcpStream>, message: &[u8]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! One message made from another by command: a replay, a message set aside that is run again, an edited one.
 //!
 //! It is a new IN record with a new identity, its parent's name and the reason of the person who asked; no sender waits
-//! for it, and the duplicate judge leaves it alone. Under the newest revision it is judged anew, so that lanes, search
+//! for it (one that waited for a parent that was set aside is told how its re-run ended, when it asks again), and the duplicate judge leaves it alone. Under the newest revision it is judged anew, so that lanes, search
 //! keys and findings are those of today; under the revision of then it is what it was.
 
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(super) struct Again<'a> {
     pub(super) engine: &'a Engine,
     pub(super) by: &'a By,
     pub(super) cause: Cause,
+    /// Whether it is what its parent has become: then who waited for its parent, and asks again, is told how it ends.
+    pub(super) answers: bool,
 }
 
 impl Again<'_> {
@@ -45,6 +47,8 @@ impl Again<'_> {
     /// What makes a child of its parent.
     fn child(&self, envelope: Envelope, parent: &Envelope) -> Envelope {
         let received = self.now();
+        let waited = parent.waits.as_ref().filter(|_| self.answers);
+        let waits = waited.map(|then| envelope.waits.clone().unwrap_or_else(|| then.clone()).left());
         Envelope {
             uid: MessageUid::new(received),
             received,
@@ -52,7 +56,7 @@ impl Again<'_> {
             parents: vec![parent.uid],
             origin: parent.origin.clone(),
             traceparent: None,
-            waits: None,
+            waits,
             reason: Some(line(self.by)),
             hops: parent.hops,
             ..envelope

@@ -6,7 +6,8 @@
 
 use barid_delivery::owner::command::Act;
 use barid_ledger::{DeliveryFilter, DeliveryView, GivenUp, MessageView, Paging, State};
-use barid_model::{Cause, Lane, MessageUid, Name};
+use barid_model::{Cause, Digest, Lane, MessageUid, Name};
+use barid_pipeline::fanout::answer_key;
 use barid_runtime::control::protocol::{
     By, DeliverySelection, DiscardRequest, Done, HeldHead, Missed, ReleaseRequest, ReplayRevision, ReplayedMessage,
     RerunRequest,
@@ -17,6 +18,7 @@ use serde_json::json;
 use super::Engine;
 use super::act::act;
 use super::again::{Again, Why};
+use super::answered::Told;
 use super::journal::{Order, check};
 use super::payload::{parked, received};
 use super::remake::{remake, standing_in};
@@ -104,6 +106,8 @@ fn order(verb: Verb, target: &Target) -> Option<Order> {
 async fn rerun_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
     let (destination, position) = place(delivery)?;
     let record = parked(&engine.history, delivery).await.map_err(|error| error.text)?;
+    let awaited = record.as_ref().and_then(|record| record.delivery.waits.as_ref()).map(|caller| caller.key);
+    let told = told(engine, awaited).await?;
     let what = match record.filter(|record| record.delivery.set_aside.is_some()) {
         Some(nothing_made) => {
             let message = engine.history.message(delivery.uid).await.map_err(|error| error.text)?;
@@ -117,7 +121,23 @@ async fn rerun_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Re
         }
         None => Act::Rerun(position),
     };
-    act(engine, by, destination, what).await.map(drop)
+    act(engine, by, destination, what).await?;
+    take_back(engine, told).await;
+    Ok(())
+}
+
+/// What a sender that waited was told of what is run again now.
+async fn told(engine: &Engine, awaited: Option<Digest>) -> Result<Option<Told>, Why> {
+    match awaited {
+        Some(key) => Told::find(&engine.history.log, key).await.map_err(|error| error.to_string()),
+        None => Ok(None),
+    }
+}
+
+async fn take_back(engine: &Engine, told: Option<Told>) {
+    if let Some(told) = told {
+        told.take_back(&engine.history.log).await;
+    }
 }
 
 async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
@@ -144,13 +164,18 @@ fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
 /// that message, and counts when it is there: whatever a crash leaves in between waits for a person still.
 async fn rerun_message(engine: &Engine, by: &By, message: &MessageView) -> Result<MessageUid, Why> {
     let parent = received(&engine.history, message).await.map_err(|error| error.text)?;
-    let again = Again { engine, by, cause: Cause::Replayed };
+    let again = Again { engine, by, cause: Cause::Replayed, answers: true };
     let record = again.of(&parent, ReplayRevision::Now).await?;
+    let envelope = &record.envelope;
+    let awaited =
+        envelope.waits.as_ref().map(|_| answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest));
+    let told = told(engine, awaited).await?;
     let child = record.envelope.uid;
     let order = Order::new("rerun", message.uid).with(json!({"as": child}));
     engine.journal.write(by, vec![order]).await.map_err(|error| error.text)?;
     let submitted = engine.parts.intake.submit(&record).await.map_err(|error| error.to_string())?;
     submitted.ticket.await.map_err(|error| error.to_string())?;
+    take_back(engine, told).await;
     Ok(child)
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn replay(engine: &Engine, request: ReplayRequest) -> CommandRe
         return Ok(replayed);
     }
     engine.journal.write(&request.by, vec![order(&request, &items)]).await?;
-    let again = Again { engine, by: &request.by, cause: Cause::Replayed };
+    let again = Again { engine, by: &request.by, cause: Cause::Replayed, answers: false };
     let mut run = Run { again, revision: request.revision, replayed, in_flight: VecDeque::new(), until: None };
     run.all(items).await?;
     Ok(run.replayed)

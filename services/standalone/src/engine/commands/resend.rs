@@ -22,7 +22,7 @@ pub(super) async fn resend(engine: &Engine, request: ResendRequest) -> CommandRe
     if raw.digest() == accepted.digest {
         return Err(CommandError::invalid("not a byte differs from the original: replay it instead"));
     }
-    let again = Again { engine, by: &request.by, cause: Cause::Edited };
+    let again = Again { engine, by: &request.by, cause: Cause::Edited, answers: false };
     let record = again.edited(&parent(request.uid, accepted), raw).map_err(CommandError::conflict)?;
     let channel = record.envelope.channel.as_ref();
     engine.parts.custody.admission(channel).map_err(|error| CommandError::unavailable(error.to_string()))?;
