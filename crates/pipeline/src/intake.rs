@@ -36,6 +36,17 @@ pub enum Durable {
     Joint(Answer),
 }
 
+impl Durable {
+    /// Where it stands if it becomes durable; not known before where other processes write as well.
+    #[must_use]
+    pub fn place(&self) -> Option<Position> {
+        match self {
+            Self::Sole(ticket) => Some(ticket.last()),
+            Self::Joint(_) => None,
+        }
+    }
+}
+
 impl Future for Durable {
     type Output = Result<Position, LogError>;
 

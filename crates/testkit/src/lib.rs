@@ -2,11 +2,12 @@
 //!
 //! [`sender`] is a client that sends until it is acknowledged and measures how long that takes; [`receiver`] is a system
 //! that takes messages and misbehaves when asked to; [`generate`] makes messages; [`history`] judges what both ends saw;
-//! [`process`] starts and kills the real program, [`servers`] those of others. The first three are also what `barid send` and `barid receive`
+//! [`process`] starts and kills the real program, [`servers`] those of others, [`mesh`] both together. The first three are also what `barid send` and `barid receive`
 //! do, so nothing here may panic.
 
 pub mod generate;
 pub mod history;
+pub mod mesh;
 pub mod process;
 pub mod receiver;
 pub mod sender;

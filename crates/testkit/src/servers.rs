@@ -45,13 +45,13 @@ pub enum ServerError {
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
-struct Guarded {
+pub(crate) struct Guarded {
     guard: Child,
     pid: Pid,
 }
 
 impl Guarded {
-    fn start(program: &Path, arguments: &[&str], log: &Path) -> Result<Self, ServerError> {
+    pub(crate) fn start(program: &Path, arguments: &[&str], log: &Path) -> Result<Self, ServerError> {
         let failed = |error| ServerError::System("start", error);
         let mut guard = Command::new("sh")
             .args(["-c", GUARD])
@@ -77,12 +77,12 @@ impl Guarded {
         }
     }
 
-    fn signal(&self, signal: Signal) -> Result<(), ServerError> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), ServerError> {
         kill_process(self.pid, signal).map_err(|error| ServerError::System("signal", error.into()))
     }
 
     /// Stops it, and waits until every thread has: on a busy machine the signal is some milliseconds on its way.
-    fn freeze(&self) -> Result<(), ServerError> {
+    pub(crate) fn freeze(&self) -> Result<(), ServerError> {
         self.signal(Signal::STOP)?;
         let deadline = Instant::now() + FREEZE;
         while !self.is_stopped().map_err(|error| ServerError::System("threads", error))? {

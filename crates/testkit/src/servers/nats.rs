@@ -56,12 +56,36 @@ pub struct Settings {
     pub sync_interval: String,
     /// Bytes all streams of one server may take.
     pub file_store: u64,
+    /// The part of the configuration with the accounts; none: one account with [`USER`], and the system account with [`SYSTEM`].
+    pub accounts: Option<String>,
+    /// Largest message.
+    pub max_payload: String,
+    /// TLS for clients, who need a certificate too.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Files (PEM) of a server. Its certificate is for 127.0.0.1.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Who signs clients' certificates.
+    pub authorities: PathBuf,
 }
 
 impl Default for Settings {
     /// Three servers that sync before they acknowledge.
     fn default() -> Self {
-        Self { count: 3, sync_interval: "always".into(), file_store: 20 << 30 }
+        Self {
+            count: 3,
+            sync_interval: "always".into(),
+            file_store: 20 << 30,
+            accounts: None,
+            max_payload: "2MB".into(),
+            tls: None,
+        }
     }
 }
 
@@ -123,7 +147,8 @@ impl NatsServers {
     /// The addresses of all of them.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        self.servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.client)).collect()
+        let scheme = if self.settings.tls.is_some() { "tls" } else { "nats" };
+        self.servers.iter().map(|server| format!("{scheme}://127.0.0.1:{}", server.client)).collect()
     }
 
     /// Where their data are.
@@ -167,19 +192,30 @@ impl NatsServers {
         } else {
             String::new()
         };
+        let accounts = self.settings.accounts.clone().unwrap_or_else(|| {
+            format!(
+                "accounts {{\n  BARID {{ jetstream: enabled, users: [{{ user: {}, password: {} }}] }}\n  \
+                 SYS {{ users: [{{ user: {}, password: {} }}] }}\n}}\nsystem_account: SYS\n",
+                USER.0, USER.1, SYSTEM.0, SYSTEM.1,
+            )
+        });
+        let tls = self.settings.tls.as_ref().map_or_else(String::new, |files| {
+            format!(
+                "tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: true }}\n",
+                files.certificate.display(),
+                files.key.display(),
+                files.authorities.display(),
+            )
+        });
         format!(
-            "server_name: n{name}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: 2MB\n\
+            "server_name: n{name}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: {}\n\
              jetstream {{ store_dir: \"{}\", sync_interval: {sync_interval}, max_file_store: {}, max_memory_store: 256MB }}\n\
-             {cluster}accounts {{\n  BARID {{ jetstream: enabled, users: [{{ user: {}, password: {} }}] }}\n  \
-             SYS {{ users: [{{ user: {}, password: {} }}] }}\n}}\nsystem_account: SYS\n",
+             {tls}{cluster}{accounts}",
             server.client,
             server.monitor,
+            self.settings.max_payload,
             data.display(),
             self.settings.file_store,
-            USER.0,
-            USER.1,
-            SYSTEM.0,
-            SYSTEM.1,
         )
     }
 

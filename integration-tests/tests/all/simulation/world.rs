@@ -217,7 +217,7 @@ impl World {
             };
             match life.intake.submit(&record).await {
                 Ok(submitted) => {
-                    let place = (submitted.partition.0, submitted.ticket.last().0);
+                    let place = (submitted.partition.0, submitted.ticket.place().unwrap().0);
                     self.history.lock().unwrap().sent[at].place = Some(place);
                     let history = Arc::clone(&self.history);
                     waiting.push(tokio::spawn(async move {

@@ -1,0 +1,327 @@
+//! A mesh on this machine: real NATS servers, the documents' publisher, and several of each service, every one a process of
+//! its own that can be killed, frozen and started again.
+//!
+//! Ingress replicas have an address each (127.0.0.1, 127.0.0.2 and so on) and the ports of the documents.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::{ProcessError, binary, free_port, get};
+use crate::servers::nats::{self, NatsServers, SYSTEM, USER};
+use crate::servers::{Guarded, ServerError};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A service of the mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The parse stage.
+    Parser,
+    /// The apply stage.
+    Transformer,
+    /// Listeners.
+    Ingress,
+    /// Routers.
+    Router,
+    /// Owners of destinations.
+    Delivery,
+    /// The history.
+    Ledger,
+}
+
+impl Role {
+    /// All of them, in the order they are started.
+    pub const ALL: [Self; 6] =
+        [Self::Parser, Self::Transformer, Self::Ledger, Self::Delivery, Self::Router, Self::Ingress];
+
+    /// Its program.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Parser => "barid-parser-validator",
+            Self::Transformer => "barid-transformer",
+            Self::Ingress => "barid-ingress",
+            Self::Router => "barid-router",
+            Self::Delivery => "barid-delivery",
+            Self::Ledger => "barid-ledger",
+        }
+    }
+}
+
+/// What a mesh is made of.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The documents.
+    pub documents: String,
+    /// How many of each service; none of those that are not named.
+    pub replicas: BTreeMap<Role, usize>,
+    /// The servers.
+    pub nats: nats::Settings,
+    /// Partitions of the log.
+    pub partitions: u32,
+}
+
+/// One replica.
+#[derive(Debug)]
+struct Replica {
+    arguments: Vec<String>,
+    program: PathBuf,
+    admin: SocketAddr,
+    log: PathBuf,
+    running: Mutex<Option<Guarded>>,
+}
+
+/// A running mesh. Dropping it kills all of it and removes its data.
+#[derive(Debug)]
+pub struct Mesh {
+    /// Its NATS servers.
+    pub nats: NatsServers,
+    publisher: Replica,
+    replicas: BTreeMap<(Role, usize), Replica>,
+    directory: TempDir,
+}
+
+/// What can go wrong with a mesh.
+#[derive(Debug, thiserror::Error)]
+pub enum MeshError {
+    /// A server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A program.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The system refused.
+    #[error("{0}: {1}")]
+    System(&'static str, #[source] std::io::Error),
+    /// A replica is not ready in time.
+    #[error("{role:?} {number} is not ready within {} ms: {why}\nits last words:\n{log}", within.as_millis())]
+    Late {
+        /// Which.
+        role: Role,
+        /// Which of them.
+        number: usize,
+        /// How long it was waited for.
+        within: Duration,
+        /// What its admin endpoint said.
+        why: String,
+        /// The end of what it wrote.
+        log: String,
+    },
+}
+
+impl Mesh {
+    /// Starts all of it; nothing is ready yet but the servers.
+    ///
+    /// # Errors
+    /// Where a program is missing or cannot be started.
+    pub async fn start(settings: Settings) -> Result<Self, MeshError> {
+        let failed = |what| move |error| MeshError::System(what, error);
+        let directory = TempDir::new().map_err(failed("temporary folder"))?;
+        let documents = directory.path().join("documents");
+        std::fs::create_dir_all(&documents).map_err(failed("folder"))?;
+        std::fs::write(documents.join("all.yaml"), &settings.documents).map_err(failed("documents"))?;
+        let storage = settings.nats.file_store;
+        let nats = NatsServers::start(settings.nats.clone()).await?;
+        let port = || free_port().map_err(failed("port"));
+        let programs = binary()?;
+        let published = SocketAddr::from(([127, 0, 0, 1], port()?));
+        let data = |name: &str| directory.path().join(name).display().to_string();
+        let publisher = Replica {
+            arguments: [
+                "--data",
+                &data("publisher"),
+                "serve-config",
+                &data("documents"),
+                "--listen",
+                &published.to_string(),
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            program: programs.clone(),
+            admin: published,
+            log: directory.path().join("publisher.log"),
+            running: Mutex::default(),
+        };
+        let mut calls: BTreeMap<Role, Vec<String>> = BTreeMap::new();
+        let mut replicas = BTreeMap::new();
+        for role in Role::ALL {
+            for number in 0..settings.replicas.get(&role).copied().unwrap_or(0) {
+                let (listen, admin) =
+                    (SocketAddr::from(([127, 0, 0, 1], port()?)), SocketAddr::from(([127, 0, 0, 1], port()?)));
+                calls.entry(role).or_default().push(listen.to_string());
+                let name = format!("{}-{number}", role.program().trim_start_matches("barid-"));
+                let mut arguments = common(&nats, settings.partitions, storage);
+                for (flag, value) in [
+                    ("--publishers", published.to_string()),
+                    ("--listen", listen.to_string()),
+                    ("--admin", admin.to_string()),
+                    ("--data", data(&name)),
+                    ("--replica", name.clone()),
+                ] {
+                    arguments.extend([flag.to_owned(), value]);
+                }
+                arguments.extend(of_role(role, number, &calls));
+                let replica = Replica {
+                    arguments,
+                    program: programs.with_file_name(role.program()),
+                    admin,
+                    log: directory.path().join(format!("{name}.log")),
+                    running: Mutex::default(),
+                };
+                replicas.insert((role, number), replica);
+            }
+        }
+        let mesh = Self { nats, publisher, replicas, directory };
+        mesh.publisher.start()?;
+        for replica in mesh.replicas.values() {
+            replica.start()?;
+        }
+        Ok(mesh)
+    }
+
+    /// Waits until every replica that runs says that it is ready.
+    ///
+    /// # Errors
+    /// [`MeshError::Late`].
+    pub async fn ready(&self, within: Duration) -> Result<(), MeshError> {
+        let deadline = Instant::now() + within;
+        for ((role, number), replica) in &self.replicas {
+            if replica.running.lock().is_none() {
+                continue;
+            }
+            loop {
+                let said = get(replica.admin, "/readyz").await;
+                if matches!(said, Ok((200, _))) {
+                    break;
+                }
+                if Instant::now() >= deadline {
+                    let why = said.map_or_else(|error| error.to_string(), |(_, body)| body);
+                    return Err(MeshError::Late {
+                        role: *role,
+                        number: *number,
+                        within,
+                        why,
+                        log: replica.last_words(),
+                    });
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where an ingress replica listens.
+    #[must_use]
+    pub fn ingress(number: usize) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(127, 0, 0, u8::try_from(number + 1).unwrap_or(u8::MAX)))
+    }
+
+    /// Ends a replica at once, as a power cut would.
+    pub fn kill(&self, role: Role, number: usize) {
+        if let Some(replica) = self.replicas.get(&(role, number)) {
+            drop(replica.running.lock().take());
+        }
+    }
+
+    /// Stops a replica's processor time, or gives it back.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn freeze(&self, role: Role, number: usize, frozen: bool) -> Result<(), MeshError> {
+        let Some(replica) = self.replicas.get(&(role, number)) else { return Ok(()) };
+        match (&*replica.running.lock(), frozen) {
+            (Some(running), true) => Ok(running.freeze()?),
+            (Some(running), false) => Ok(running.signal(Signal::CONT)?),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// Starts a replica that does not run, with its data.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn restart(&self, role: Role, number: usize) -> Result<(), MeshError> {
+        self.replicas.get(&(role, number)).map_or(Ok(()), Replica::start)
+    }
+
+    /// Everything a replica wrote so far, over all its runs.
+    #[must_use]
+    pub fn log(&self, role: Role, number: usize) -> String {
+        self.replicas.get(&(role, number)).map(Replica::words).unwrap_or_default()
+    }
+
+    /// A replica's data directory.
+    #[must_use]
+    pub fn data(&self, role: Role, number: usize) -> PathBuf {
+        self.directory.path().join(format!("{}-{number}", role.program().trim_start_matches("barid-")))
+    }
+
+    /// What an admin endpoint answers.
+    pub async fn ask(&self, role: Role, number: usize, path: &str) -> Option<(u16, String)> {
+        get(self.replicas.get(&(role, number))?.admin, path).await.ok()
+    }
+}
+
+/// What every replica is told.
+fn common(nats: &NatsServers, partitions: u32, storage: u64) -> Vec<String> {
+    let as_user = |(user, password): (&str, &str)| {
+        let with = |address: String| address.replace("nats://", &format!("nats://{user}:{password}@"));
+        nats.addresses().into_iter().map(with).collect::<Vec<_>>().join(",")
+    };
+    let copies = if nats.count() >= 3 { "3" } else { "1" };
+    let pairs = [
+        ("--nats", as_user(USER)),
+        ("--nats-system", as_user(SYSTEM)),
+        ("--nats-replicas", copies.to_owned()),
+        ("--nats-storage", format!("{}", storage / 10 * 7)),
+        ("--partitions", partitions.to_string()),
+    ];
+    pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+}
+
+/// What a replica of one service is told besides.
+fn of_role(role: Role, number: usize, calls: &BTreeMap<Role, Vec<String>>) -> Vec<String> {
+    let stage = |flag: &str, role| {
+        calls.get(&role).map_or_else(Vec::new, |targets: &Vec<String>| vec![flag.to_owned(), targets.join(",")])
+    };
+    match role {
+        Role::Ingress => {
+            let mut own = stage("--parsers", Role::Parser);
+            own.extend(["--bind".to_owned(), Mesh::ingress(number).to_string()]);
+            own
+        }
+        Role::Router => stage("--transformers", Role::Transformer),
+        Role::Parser | Role::Transformer | Role::Delivery | Role::Ledger => Vec::new(),
+    }
+}
+
+impl Replica {
+    fn start(&self) -> Result<(), MeshError> {
+        if !self.program.is_file() {
+            return Err(ProcessError::NoBinary(self.program.clone()).into());
+        }
+        let mut running = self.running.lock();
+        if running.is_none() {
+            let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+            *running = Some(Guarded::start(Path::new(&self.program), &arguments, &self.log)?);
+        }
+        Ok(())
+    }
+
+    fn words(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    fn last_words(&self) -> String {
+        let words = self.words();
+        let lines: Vec<&str> = words.lines().rev().take(30).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
