@@ -172,6 +172,24 @@ async fn a_disk_that_fills_up_under_load_loses_nothing_delivers_what_it_has_and_
     running.end(PATIENCE).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_first_start_on_a_full_disk_says_how_much_has_to_be_free_and_begins_when_it_is() {
+    let receiver = Receiver::start(Options { protocol: Protocol::Http, ..Options::default() }).await.unwrap();
+    let mut relay = Relay::to(&format!("http: {{url: \"http://{}/hl7\"}}", receiver.address()));
+    let volume = Volume::mount(&mut relay.home, SMALLER);
+    let (documents, admin) = (relay.home.documents(), relay.home.admin().to_string());
+    for free in [0, 64 << 10, 1 << 20] {
+        volume.leave(free);
+        let ended = relay.home.tool(&["run", documents.to_str().unwrap(), "--admin", &admin]).await.unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(6), "{free} B free: {told}");
+        assert!(told.contains("there is no space left on the volume of") && told.contains("free at least"), "{told}");
+        volume.clear();
+    }
+    let running = relay.start().await;
+    running.end(PATIENCE).await.unwrap();
+}
+
 /// A second destination for everything, so that twice as much has to be recorded.
 fn also_to(relay: &Relay, receiver: &Receiver) {
     let path = relay.home.documents().join("relay.yaml");
@@ -223,6 +241,10 @@ async fn with_no_byte_left_for_outcomes_delivery_waits_and_a_start_waits_with_it
         assert!(Instant::now() < deadline, "there is always some space");
     }
     let delivered = receiver.count() + other.count();
+    // The history cannot come on, so nobody waits long for it.
+    let asked = Instant::now();
+    relay.home.tool(&["audit"]).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
     running.kill().unwrap();
     volume.leave(0);
     let mut running = relay.home.start().unwrap();

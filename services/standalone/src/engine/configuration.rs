@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use barid_config::{Problem, ProblemSeverity, Snapshot, Sources, Watcher, compile, load_dir};
+use barid_config::{Problem, ProblemSeverity, RestoreError, Snapshot, Sources, Watcher, compile, load_dir};
 use barid_ingress::Listeners;
 use barid_log::LogError;
 use barid_model::{Clock, Timestamp};
 use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::Mutex as AsyncMutex;
 
 use barid_custody::Channels;
@@ -83,7 +85,7 @@ impl Configuration {
     pub(super) async fn start(&self) -> Result<Watcher, LogError> {
         let sources = load_dir(&self.directory);
         let kept = std::fs::read(&self.last_good).ok();
-        let before = kept.and_then(|text| match Snapshot::restore(&text) {
+        let before = kept.and_then(|text| match restore(&text) {
             Ok(snapshot) => Some(snapshot),
             Err(error) => {
                 tracing::warn!(%error, "the last good documents are not used");
@@ -174,7 +176,7 @@ impl Configuration {
     fn keep(&self, snapshot: &Snapshot) {
         let temporary = self.last_good.with_extension("tmp");
         let written =
-            write_private(&temporary, &snapshot.save()).and_then(|()| std::fs::rename(&temporary, &self.last_good));
+            write_private(&temporary, &kept(snapshot)).and_then(|()| std::fs::rename(&temporary, &self.last_good));
         if let Err(error) = written {
             tracing::warn!(path = %self.last_good.display(), %error, "the last good documents cannot be kept");
         }
@@ -203,6 +205,29 @@ fn tell(problem: &Problem) {
         ProblemSeverity::Error => tracing::error!(file, line, column, field, remedy, "document: {text}"),
         ProblemSeverity::Warning => tracing::warn!(file, line, column, field, remedy, "document: {text}"),
     }
+}
+
+/// The last good documents with the number they ran under.
+#[derive(Deserialize)]
+struct Kept {
+    number: u64,
+    documents: serde_json::Value,
+}
+
+fn kept(snapshot: &Snapshot) -> Vec<u8> {
+    let documents: serde_json::Value = serde_json::from_slice(&snapshot.save()).unwrap_or_default();
+    json!({"number": snapshot.number, "documents": documents}).to_string().into_bytes()
+}
+
+/// The snapshot that was kept last: what runs next has a higher number, also after a restart. Documents alone, as they were
+/// kept before, begin at the first number.
+pub(super) fn restore(text: &[u8]) -> Result<Arc<Snapshot>, RestoreError> {
+    let Ok(kept) = serde_json::from_slice::<Kept>(text) else { return Snapshot::restore(text) };
+    let mut snapshot = Snapshot::restore(kept.documents.to_string().as_bytes())?;
+    if let Some(snapshot) = Arc::get_mut(&mut snapshot) {
+        snapshot.number = kept.number;
+    }
+    Ok(snapshot)
 }
 
 /// Writes a file for its owner alone: documents tell of receivers, users and rules.

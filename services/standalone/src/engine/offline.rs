@@ -6,7 +6,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use barid_config::Snapshot;
 use barid_model::{Clock, MessageUid};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
@@ -21,7 +20,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::commands::{History, offline_status, questions};
-use super::configuration::LAST_GOOD;
+use super::configuration::{LAST_GOOD, restore};
 use super::retention::Known;
 use super::storage;
 use barid_custody::Channels;
@@ -40,7 +39,7 @@ pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {
         let opened = tokio::task::spawn_blocking(move || storage::open(&data, storage::unobserved())).await;
         opened.map_err(CommandError::failed)?.map_err(|failure| unavailable(&failure))?
     };
-    let snapshot = std::fs::read(data.join(LAST_GOOD)).ok().and_then(|text| Snapshot::restore(&text).ok());
+    let snapshot = std::fs::read(data.join(LAST_GOOD)).ok().and_then(|text| restore(&text).ok());
     let snapshot = snapshot.unwrap_or_default();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let known = Known::of(&storage.log, &snapshot, clock.now(), false).await.map_err(CommandError::failed)?;

@@ -15,6 +15,14 @@ const LEDGER_RESERVE: &str = "ledger.reserve";
 /// Its bytes: the index of a write-ahead log of its usual size, and some.
 const LEDGER_RESERVE_BYTES: u64 = 1 << 20;
 
+/// The part of its volume that the ledger's journal may have, as a divisor, and its bounds: a long question beside a full
+/// load makes the largest in some seconds, and less than the least would only be cut with each batch.
+const JOURNAL_SHARE: u64 = 64;
+const JOURNAL_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=256 << 20;
+/// What is asked for before a start is tried again: the files of the log with their reserve, and of the ledger, with some room to
+/// take messages. It starts with less, and takes none.
+const FIRST_START_MIB: u64 = 64;
+
 /// The log and what follows from it.
 #[derive(Clone)]
 pub(super) struct Storage {
@@ -37,10 +45,13 @@ pub(super) fn open(data: &Path, observer: Observer) -> Result<Storage, Failure> 
     let failed = |text: String| Failure::new(Exit::Storage, text);
     // Messages are patient data; a directory that is there has the mode its owner wanted.
     let made = std::os::unix::fs::DirBuilderExt::mode(std::fs::DirBuilder::new().recursive(true), 0o700).create(data);
-    made.map_err(|error| failed(format!("cannot make {}: {error}", data.display())))?;
+    made.map_err(|error| {
+        if is_full(&error) { no_room(data) } else { failed(format!("cannot make {}: {error}", data.display())) }
+    })?;
     let partitions = Partitions::STANDALONE;
     let options = Options { observer: Some(observer), ..Options::new(u32::from(partitions.count()), Partitions::HASH) };
-    let (log, recovery) = DiskLog::open(&data.join("log"), options).map_err(|error| failed(explain(&error)))?;
+    let (log, recovery) = DiskLog::open(&data.join("log"), options)
+        .map_err(|error| if is_full(&error) { no_room(data) } else { failed(explain(&error)) })?;
     if recovery.torn_bytes > 0 {
         tracing::info!(
             bytes = recovery.torn_bytes,
@@ -54,8 +65,12 @@ pub(super) fn open(data: &Path, observer: Observer) -> Result<Storage, Failure> 
         tracing::error!(%subject, from = %lost.from, to = %lost.to, "records are lost by damage");
     }
     let identity = log.identity().clone();
-    let ledger = open_ledger(data).map_err(|error| failed(error.to_string()))?;
-    match ledger.bind(identity.incarnation).map_err(|error| failed(error.to_string()))? {
+    let full = |error: LedgerError| match error {
+        LedgerError::Full { .. } => no_room(data),
+        other => failed(other.to_string()),
+    };
+    let ledger = open_ledger(data).map_err(full)?;
+    match ledger.bind(identity.incarnation).map_err(full)? {
         Bound::Same | Bound::New => {}
         Bound::Reset => tracing::warn!("the ledger belonged to another log: it is rebuilt from this one"),
     }
@@ -69,7 +84,9 @@ fn open_ledger(data: &Path) -> Result<SqliteLedger, LedgerError> {
     let reserve = data.join(LEDGER_RESERVE);
     // Where there is none, there was no room for it either.
     drop(std::fs::remove_file(&reserve));
-    let ledger = SqliteLedger::open(&data.join("ledger.sqlite"))?;
+    let volume = rustix::fs::statvfs(data).map_or(0, |volume| volume.f_blocks.saturating_mul(volume.f_frsize));
+    let journal = (volume / JOURNAL_SHARE).clamp(*JOURNAL_BYTES.start(), *JOURNAL_BYTES.end());
+    let ledger = SqliteLedger::open_within(&data.join("ledger.sqlite"), journal)?;
     let kept = std::fs::File::create(&reserve).and_then(|file| {
         Ok(rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, LEDGER_RESERVE_BYTES)?)
     });
@@ -101,6 +118,24 @@ const fn why_not(level: SpaceLevel) -> Option<&'static str> {
         SpaceLevel::NoRouting => Some("hardly any free space: new messages are refused and routing waits"),
         SpaceLevel::Exhausted => Some("no free space: nothing can be stored"),
     }
+}
+
+/// Whether something failed for want of room.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let full = |error: &std::io::Error| {
+        matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    };
+    error.downcast_ref::<std::io::Error>().is_some_and(full) || error.source().is_some_and(is_full)
+}
+
+/// A start without the room for what every start needs.
+fn no_room(data: &Path) -> Failure {
+    let text = format!(
+        "there is no space left on the volume of {}: free at least {FIRST_START_MIB} MiB there, or name a directory on \
+         another volume with --data, and start again; nothing that was accepted is lost",
+        data.display()
+    );
+    Failure::new(Exit::Storage, text)
 }
 
 fn explain(error: &OpenError) -> String {

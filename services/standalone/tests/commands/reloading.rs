@@ -128,3 +128,46 @@ async fn listeners_come_go_and_move_and_disturb_no_other() {
     assert_eq!(open.read(&mut [0]).unwrap_or(0), 0, "its connections end");
     assert_eq!(undisturbed.send(&adt("A01", "M4", "A")), "AA", "another listener's connection was open all the time");
 }
+
+#[tokio::test]
+async fn the_number_of_the_snapshot_never_goes_back_also_not_by_a_restart() {
+    let mut engine = Engine::start().await;
+    let mut last = engine.client().await.status().await.unwrap().snapshot.number;
+    for _ in 0..3 {
+        let next = engine.reload().await.snapshot;
+        assert!(next > last, "{next} after {last}");
+        last = next;
+    }
+    engine.restart().await;
+    let next = engine.client().await.status().await.unwrap().snapshot.number;
+    assert!(next > last, "{next} after {last}");
+    // Documents as they were kept before there was a number.
+    engine.stop();
+    let place = engine.data().join("snapshot.json");
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+    std::fs::write(&place, kept["documents"].to_string()).unwrap();
+    engine.write("barid.yaml", "kind: Channel\nmetadata: {name: admissions}\nspec: {from: 1}\n");
+    engine.run().await;
+    let status = engine.client().await.status().await.unwrap();
+    assert!(!status.snapshot.problems.is_empty() && status.channels.len() == 1, "they are used: {status:?}");
+}
+
+#[tokio::test]
+async fn what_a_route_hands_on_to_a_channel_is_counted_there() {
+    let engine = Engine::start().await;
+    let more = DOCUMENTS.replace("  routes:\n", "  routes:\n    - {name: onward, to: {channel: copies}}\n");
+    let copies =
+        "---\nkind: Channel\nmetadata: {name: copies}\nspec:\n  routes: [{name: files, to: {destination: files}}]\n";
+    engine.write("barid.yaml", &(more + copies));
+    engine.reload().await;
+    for id in ["M1", "M2"] {
+        assert_eq!(engine.sender().send(&adt("A01", id, "A")), "AA");
+    }
+    let counts = async || {
+        let channels = engine.client().await.status().await.unwrap().channels;
+        let of = |name| channels.iter().find(|channel| channel.name == Name::local(name)).unwrap();
+        let (from, to) = (of("admissions"), of("copies"));
+        [(from.accepted, from.handed_on), (to.accepted, to.handed_on)]
+    };
+    until("both were handed on", async || (counts().await == [(2, 0), (0, 2)]).then_some(())).await;
+}

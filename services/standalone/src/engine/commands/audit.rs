@@ -29,7 +29,7 @@ pub(in crate::engine) async fn audit(history: &History, request: AuditRequest) -
     let (balance, coverage) = history.ask(weigh).await?;
     // While messages come in, one subject is read further than another: what is a violation now may not be one when
     // everything that was there has been read.
-    let left = history.caught_up(CATCH_UP).await?;
+    let left = if behind == 0 { history.caught_up(CATCH_UP).await? } else { behind };
     let confirmed = confirm(history, &balance).await?;
     let mut differences = violations(&confirmed);
     differences.extend(uncovered(history, &coverage, &balance).await?);

@@ -30,6 +30,10 @@ const LIST_WAIT: Duration = Duration::from_millis(500);
 /// How long a command waits for the ledger before it chooses by it.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the ledger may read nothing before it is not waited for: a batch takes a fraction of that, and on a full disk
+/// it would be waited for in vain.
+const STUCK: Duration = Duration::from_secs(5);
+
 /// What a place in the log holds.
 pub(super) enum Found {
     /// The record.
@@ -132,12 +136,17 @@ impl History {
         Ok(ends.iter().map(left).sum())
     }
 
-    /// Waits until the ledger has read everything that is in the log now; gives how much is left where it takes longer.
+    /// Waits until the ledger has read everything that is in the log now; gives how much is left where it takes longer, or
+    /// where it does not come on at all.
     pub(super) async fn caught_up(&self, within: Duration) -> CommandResult<u64> {
         let (ends, deadline) = (self.ends().await?, Instant::now() + within);
+        let (mut least, mut moved) = (u64::MAX, Instant::now());
         loop {
             let behind = self.behind(&ends).await?;
-            if behind == 0 || Instant::now() >= deadline {
+            if behind < least {
+                (least, moved) = (behind, Instant::now());
+            }
+            if behind == 0 || Instant::now() >= deadline.min(moved + STUCK) {
                 return Ok(behind);
             }
             tokio::time::sleep(LOOK_EVERY).await;
