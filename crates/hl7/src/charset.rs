@@ -196,7 +196,7 @@ impl Charset {
     /// Whether every byte has a meaning in this set.
     pub fn check(self, bytes: &[u8]) -> bool {
         match (self, table::of(self)) {
-            (Self::Utf8, _) => std::str::from_utf8(bytes).is_ok(),
+            (Self::Utf8, _) => simdutf8::basic::from_utf8(bytes).is_ok(),
             (_, None) => bytes.is_ascii(),
             (_, Some(upper)) => {
                 upper.complete() || bytes.is_ascii() || bytes.iter().all(|&b| b < 0x80 || upper.char(b).is_some())

@@ -142,7 +142,7 @@ pub(crate) fn resolve_charset(header: &Header, raw: &[u8], fallback: Charset) ->
         Err(_) if raw.is_ascii() => Charset::Ascii,
         // Some characters are UTF-8 and some bytes are not: another set would garble what is right.
         Ok(Charset::Utf8) if raw.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) => Charset::Utf8,
-        _ if std::str::from_utf8(raw).is_ok() => Charset::Utf8,
+        _ if simdutf8::basic::from_utf8(raw).is_ok() => Charset::Utf8,
         _ => fallback,
     };
     let text = format!("{text}; read as {}", charset.hl7_name());

@@ -16,14 +16,13 @@ use barid_model::record::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::pace::Pace;
 use crate::trimmed::Trimmed;
 
 /// Changes applied in one transaction.
 const BATCH: usize = 4_000;
 /// Records of one subject read at once.
 const READ: ReadLimit = ReadLimit { records: 500, bytes: 4 << 20 };
-/// How often it looks: what collects meanwhile is one transaction, in which most messages are whole and are written once.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often new subjects are looked for.
 const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
 /// The subjects the ledger is a view of; OUT is not: ROUTED tells its places.
@@ -119,9 +118,10 @@ impl Feed {
     ///
     /// # Errors
     /// [`FeedError`]; what was read is in the ledger.
-    pub async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), FeedError> {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), FeedError> {
         self.begin().await?;
         let mut look = tokio::time::Instant::now();
+        let mut pace = Pace::new();
         loop {
             if tokio::time::Instant::now() >= look {
                 self.find().await?;
@@ -132,10 +132,25 @@ impl Feed {
             if applied == 0 && stopping {
                 return Ok(());
             }
-            if applied < BATCH && !stopping {
-                tokio::time::sleep(LOOK_EVERY).await;
+            if stopping {
+                continue;
+            }
+            let (end, behind) = self.depth();
+            let wait = pace.wait(tokio::time::Instant::now(), end, behind, applied >= BATCH);
+            if !wait.is_zero() {
+                let told = tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.map(|told| told.is_ok());
+                if told == Ok(false) {
+                    // Nobody is left to tell it: the wait is not cut short.
+                    tokio::time::sleep(wait).await;
+                }
             }
         }
+    }
+
+    /// Records that there are, and how many of them are not read yet.
+    fn depth(&self) -> (u64, u64) {
+        let ends = self.subjects.iter().map(|(_, next, changed)| (changed.borrow().0, next.0));
+        ends.fold((0, 0), |(end, behind), (last, next)| (end + last, behind + (last + 1).saturating_sub(next)))
     }
 
     /// A ledger that is filled anew knows in part only of what retention has taken.

@@ -4,6 +4,7 @@
 //! taken. As a process it keeps a ledger of its own and may be one of several: each is a view.
 
 pub mod feed;
+mod pace;
 #[cfg(feature = "mesh")]
 pub mod process;
 pub mod trimmed;

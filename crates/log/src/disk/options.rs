@@ -31,6 +31,9 @@ pub struct Options {
     pub keep_every: Duration,
     /// Is told of every group, for metrics; called by the writer, so it must be quick.
     pub observer: Option<Observer>,
+    /// Where the tasks run that wait for the log. A task woken from another thread costs a system call or two, so the writer has one task there wake all others. None:
+    /// the writer wakes each.
+    pub waiters: Option<tokio::runtime::Handle>,
 }
 
 /// What one group commit did.
@@ -78,6 +81,7 @@ impl Options {
             confirm_after: Duration::from_secs(1),
             keep_every: Duration::from_secs(1),
             observer: None,
+            waiters: None,
         }
     }
 }

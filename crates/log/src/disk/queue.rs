@@ -16,9 +16,9 @@ use crate::{Key, LogError, MAX_QUEUED_APPENDS, MAX_QUEUED_BYTES, Position, Purpo
 /// Most bytes of one group: with a slow disk (100 MB/s) its writing still takes under 0.1 s; one larger append is a group alone.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// Longest that an append without haste waits for one with haste to travel with: far below what anybody who waits for it would notice, far above the time
-/// between two syncs of a busy log.
-const LATER: Duration = Duration::from_millis(2);
+/// Longest that an append without haste waits for one with haste to travel with: below what a person who looks at the history would notice, far above the time
+/// between two syncs of a busy log, so that a busy log never makes a sync for it alone.
+const LATER: Duration = Duration::from_millis(20);
 
 /// Whether somebody waits for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::oneshot;
+
 use super::files::{self, Part};
 use super::format::{SEGMENT_HEADER, SegmentHeader};
 use super::group::{Group, GroupBuilder, Placed};
@@ -232,7 +234,7 @@ impl Writer {
         Err(full.map_or(Failure::Full, Failure::from))
     }
 
-    /// The group is durable: readers see it, waiters are told.
+    /// The group is durable: all can see it, then who waits is woken.
     fn publish(&mut self, mut group: Group, ops: Vec<Op>, trims: &[(u32, u64, u64)]) {
         let number = self.active.number;
         self.active.end += group.bytes.len() as u64;
@@ -251,6 +253,21 @@ impl Writer {
             }
         }
         self.shared.queue.lock().written(&ops);
+        let woken = self.visible(ops);
+        match &self.shared.options.waiters {
+            Some(runtime) => drop(runtime.spawn(async move { woken.wake() })),
+            None => woken.wake(),
+        }
+        self.shared.room.notify_waiters();
+        if group.bytes.capacity() <= KEEP_BUFFER {
+            self.buffer = std::mem::take(&mut group.bytes);
+        }
+    }
+}
+
+impl Writer {
+    /// What was appended can be read from now on.
+    fn visible(&self, ops: Vec<Op>) -> Woken {
         let mut ends: HashMap<u32, (Arc<Stream>, u64)> = HashMap::new();
         let mut waiters = Vec::with_capacity(ops.len());
         {
@@ -264,23 +281,32 @@ impl Writer {
                 waiters.push(op.done);
             }
         }
-        // All can see it, then who waits for an acknowledgement is woken, then the next stages.
-        for (stream, last) in ends.values() {
+        let streams = ends.into_values().map(|(stream, last)| {
             stream.durable.send_if_modified(|durable| {
-                *durable = Position(*last);
+                *durable = Position(last);
                 false
             });
-        }
-        for waiter in waiters {
+            stream
+        });
+        Woken { streams: streams.collect(), waiters }
+    }
+}
+
+/// Who waits for a group that is durable and visible.
+struct Woken {
+    streams: Vec<Arc<Stream>>,
+    waiters: Vec<oneshot::Sender<Result<(), LogError>>>,
+}
+
+impl Woken {
+    /// Who waits for an acknowledgement first, then the next stages.
+    fn wake(self) {
+        for waiter in self.waiters {
             // Who has gone away does not need to know.
             waiter.send(Ok(())).unwrap_or_default();
         }
-        for (stream, _) in ends.values() {
+        for stream in self.streams {
             stream.durable.send_modify(|_| ());
-        }
-        self.shared.room.notify_waiters();
-        if group.bytes.capacity() <= KEEP_BUFFER {
-            self.buffer = std::mem::take(&mut group.bytes);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! and how soon an engine is ready that has all of it in its log. Nothing is asserted but order and acknowledgements; the table shows each figure with its aim.
 //!
 //! `-- --rounds N` (5), `--seconds N` of each measurement (3), `--messages N` of the long run at the end (100,000; 1,000,000 takes some minutes).
+//! `--connections N` measures nothing but what is accepted with so many, for whoever works on that.
 //! `BARID_BIN` names another build of the engine, to compare two.
 
 #![allow(
@@ -33,11 +34,12 @@ struct Options {
     rounds: u32,
     seconds: u64,
     messages: u64,
+    connections: Option<usize>,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self, Failed> {
-        let mut options = Self { rounds: 5, seconds: 3, messages: 100_000 };
+        let mut options = Self { rounds: 5, seconds: 3, messages: 100_000, connections: None };
         let mut arguments = arguments.iter().filter(|argument| *argument != "--bench");
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?.parse()?;
@@ -45,7 +47,8 @@ impl Options {
                 "--rounds" => options.rounds = u32::try_from(value)?,
                 "--seconds" => options.seconds = value,
                 "--messages" => options.messages = value,
-                _ => return Err(format!("{name}: not one of --rounds, --seconds, --messages").into()),
+                "--connections" => options.connections = Some(usize::try_from(value)?),
+                _ => return Err(format!("{name}: not one of --rounds, --seconds, --messages, --connections").into()),
             }
         }
         Ok(options)

@@ -68,6 +68,10 @@ pub(crate) async fn run(options: &Options, folder: &Path) -> Result<(), Failed> 
     let (engine, _) = engine::start(&home).await?;
     settle(engine.pid()).await;
     let rest = memory(engine.pid(), "VmRSS");
+    if let Some(connections) = options.connections {
+        bench.only(options.rounds, connections, &echo, &engine).await?;
+        return Ok(engine.stop(Duration::from_secs(60)).await.map(drop)?);
+    }
     bench.rounds(options.rounds, &echo, &engine).await?;
     drop(echo);
     line("memory at rest after the start, MB", &megabytes(rest), "", "< 40");
@@ -83,10 +87,7 @@ impl Bench {
         let (mut p50, mut p99, mut cost) = (Figure::default(), Figure::default(), <[Figure; 2]>::default());
         for _ in 0..rounds {
             for (connections, beside) in CONNECTIONS.into_iter().zip(&mut beside) {
-                let bare = self.accepted(echo.address, echo.pid(), connections).await?;
-                let ours = self.accepted(local(self.ports.accept), engine.pid(), connections).await?;
-                settle(engine.pid()).await;
-                beside.add(&bare, &ours);
+                self.beside(connections, beside, echo, engine).await?;
             }
             let relayed = self.delivered(engine, self.time.max(Duration::from_secs(5)), u64::MAX).await?;
             settle(engine.pid()).await;
@@ -112,6 +113,36 @@ impl Bench {
         line("processor time, engine + client and receiver, µs a message", &pair(&cost[0], &cost[1]), "", "");
         line("1,000/s open loop, sent to arrived, p50, ms", &two(p50.median()), &two(p50.least()), "< 2");
         line("the same, p99, ms", &two(p99.median()), &two(p99.least()), "< 20");
+        Ok(())
+    }
+
+    /// What is accepted with one number of connections.
+    async fn only(
+        &mut self,
+        rounds: u32,
+        connections: usize,
+        echo: &Echo,
+        engine: &Running<'_>,
+    ) -> Result<(), Failed> {
+        let mut beside = Beside::default();
+        for _ in 0..rounds {
+            self.beside(connections, &mut beside, echo, engine).await?;
+        }
+        beside.print(connections);
+        Ok(())
+    }
+
+    async fn beside(
+        &mut self,
+        connections: usize,
+        beside: &mut Beside,
+        echo: &Echo,
+        engine: &Running<'_>,
+    ) -> Result<(), Failed> {
+        let bare = self.accepted(echo.address, echo.pid(), connections).await?;
+        let ours = self.accepted(local(self.ports.accept), engine.pid(), connections).await?;
+        settle(engine.pid()).await;
+        beside.add(&bare, &ours);
         Ok(())
     }
 

@@ -49,7 +49,11 @@ pub(super) fn open(data: &Path, observer: Observer) -> Result<Storage, Failure> 
         if is_full(&error) { no_room(data) } else { failed(format!("cannot make {}: {error}", data.display())) }
     })?;
     let partitions = Partitions::STANDALONE;
-    let options = Options { observer: Some(observer), ..Options::new(u32::from(partitions.count()), Partitions::HASH) };
+    let options = Options {
+        observer: Some(observer),
+        waiters: tokio::runtime::Handle::try_current().ok(),
+        ..Options::new(u32::from(partitions.count()), Partitions::HASH)
+    };
     let (log, recovery) = DiskLog::open(&data.join("log"), options)
         .map_err(|error| if is_full(&error) { no_room(data) } else { failed(explain(&error)) })?;
     if recovery.torn_bytes > 0 {
