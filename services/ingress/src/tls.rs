@@ -10,8 +10,6 @@ use barid_config::settings::TlsServer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate;
@@ -88,10 +86,11 @@ impl Tls {
 
 fn build(settings: &TlsServer, files: &Files, http: bool) -> Result<(ServerConfig, Option<i64>), TlsError> {
     let wrong = |place: String| move |problem: String| TlsError::Content { place, problem };
-    let chain = certificates(&files.certificate).map_err(wrong(settings.certificate.to_string()))?;
+    let chain = barid_pem::certificates(&files.certificate)
+        .map_err(|problem| wrong(settings.certificate.to_string())(problem.to_string()))?;
     let expires = chain.first().and_then(certificate::expires);
-    let key = PrivateKeyDer::from_pem_slice(&files.key)
-        .map_err(|error| wrong(settings.key.to_string())(format!("no private key in PEM ({error})")))?;
+    let key =
+        barid_pem::private_key(&files.key).map_err(|problem| wrong(settings.key.to_string())(problem.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
     let fault = |error: rustls::Error| wrong(settings.certificate.to_string())(error.to_string());
@@ -122,19 +121,10 @@ fn verifier(
         return Err(wrong("senders are asked for certificates, but no authority is named: set `ca`".to_owned()));
     };
     let mut roots = RootCertStore::empty();
-    for authority in certificates(authorities).map_err(wrong)? {
+    for authority in barid_pem::certificates(authorities).map_err(|problem| wrong(problem.to_string()))? {
         roots.add(authority).map_err(|error| wrong(error.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if settings.client_auth == ClientAuth::Optional { builder.allow_unauthenticated() } else { builder };
     builder.build().map(Some).map_err(|error| wrong(error.to_string()))
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match chain {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err("no certificate in PEM".to_owned()),
-        Err(error) => Err(format!("not PEM ({error})")),
-    }
 }

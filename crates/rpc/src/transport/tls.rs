@@ -9,8 +9,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Largest file that is read, in bytes: a chain with a hundred authorities.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -147,11 +145,13 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 
 fn build(credentials: &Credentials, files: Files) -> Result<Built, TlsError> {
     let wrong = |path: &Path, problem: String| TlsError::Content { path: path.to_owned(), problem };
-    let chain = certificates(&files.certificate).map_err(|problem| wrong(&credentials.certificate, problem))?;
-    let key = PrivateKeyDer::from_pem_slice(&files.key)
-        .map_err(|error| wrong(&credentials.key, format!("no private key in PEM ({error})")))?;
+    let chain = barid_pem::certificates(&files.certificate)
+        .map_err(|problem| wrong(&credentials.certificate, problem.to_string()))?;
+    let key = barid_pem::private_key(&files.key).map_err(|problem| wrong(&credentials.key, problem.to_string()))?;
     let mut roots = RootCertStore::empty();
-    for authority in certificates(&files.authorities).map_err(|problem| wrong(&credentials.authorities, problem))? {
+    let authorities = barid_pem::certificates(&files.authorities)
+        .map_err(|problem| wrong(&credentials.authorities, problem.to_string()))?;
+    for authority in authorities {
         roots.add(authority).map_err(|error| wrong(&credentials.authorities, error.to_string()))?;
     }
     let roots = Arc::new(roots);
@@ -175,13 +175,4 @@ fn build(credentials: &Credentials, files: Files) -> Result<Built, TlsError> {
         .map_err(fault)?;
     server.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Built { files, client: Arc::new(client), server: Arc::new(server) })
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match chain {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err("no certificate in PEM".to_owned()),
-        Err(error) => Err(format!("not PEM ({error})")),
-    }
 }
