@@ -12,7 +12,7 @@ use crate::options::{OpenError, Options};
 use crate::shared::Shared;
 
 /// Largest message sent: a value of the largest size with its headers.
-const MAX_MESSAGE: usize = MAX_VALUE_BYTES + (64 << 10);
+pub(crate) const MAX_MESSAGE: usize = MAX_VALUE_BYTES + (64 << 10);
 
 fn config(name: String, subjects: String, bytes: u64, options: &Options) -> Config {
     Config {
@@ -75,7 +75,7 @@ async fn ensure_one(link: &Link, wanted: Config) -> Result<(), OpenError> {
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 let made = link.context().create_stream(wanted.clone()).await;
-                made.map_err(|error| failed(format!("cannot be made: {error}")))?.cached_info().config.clone()
+                made.map_err(|error| failed(format!("cannot be made: {error}; may this user make streams, and do servers and account have room for their limits?")))?.cached_info().config.clone()
             }
             _ => return Err(unreachable(error.to_string())),
         },

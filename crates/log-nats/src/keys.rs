@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use crate::link::{Published, REQUEST, Stored, Which, busy, random_id};
+use crate::name::Family;
 use crate::shared::Shared;
 
 /// Header that tells whose put it is.
@@ -89,7 +90,7 @@ impl Shared {
                 match self.link.publish(&address, Some(after), &headers, payload.clone(), REQUEST).await {
                     Published::Stored(sequence) => return Ok(Revision(sequence)),
                     Published::Full if !sent => {
-                        self.full(Purpose::Delivery);
+                        self.full(Family::Outcome);
                         return Err(LogError::NoSpace(Purpose::Delivery));
                     }
                     Published::Refused(why) if !sent => return Err(LogError::Storage(why.into())),

@@ -217,6 +217,25 @@ impl Link {
         }
     }
 
+    /// The last message of a subject, from any replica: it may lack the newest. The request names the subject, so that a right can be limited to it.
+    pub(crate) async fn newest(&self, stream: &str, address: &str) -> Result<Option<Stored>, LogError> {
+        let request = Request::new().timeout(Some(REQUEST));
+        let ask = self.client.send_request(format!("$JS.API.DIRECT.GET.{stream}.{address}"), request);
+        let message = tokio::time::timeout(REQUEST, ask)
+            .await
+            .map_err(|_| LogError::Busy("no answer from any replica".into()))?
+            .map_err(|error| busy(&error))?;
+        match message.status {
+            None => {}
+            Some(StatusCode::NOT_FOUND) => return Ok(None),
+            Some(status) => return Err(LogError::Busy(format!("direct get: {status}").into())),
+        }
+        let headers = message.headers.unwrap_or_default();
+        let sequence = headers.get("Nats-Sequence").and_then(|value| value.as_str().parse().ok());
+        let lost = || LogError::Busy("a message without sequence".into());
+        Ok(Some(Stored { sequence: sequence.ok_or_else(lost)?, headers, payload: message.payload }))
+    }
+
     /// Removes what a filter matches before a sequence.
     pub(crate) async fn purge(&self, stream: &str, filter: &str, before: u64) -> Result<(), LogError> {
         let stream = self.stream(stream).await?;
@@ -261,7 +280,15 @@ async fn open(connect: &Connect, name: &str) -> Result<Client, OpenError> {
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .reconnect_delay_callback(|attempts| RECONNECT.min(Duration::from_millis(50 * attempts as u64)))
         .require_tls(connect.require_tls);
-    if let Some(prefix) = &connect.inbox_prefix {
+    let unusable = |what: &str, error: &dyn std::fmt::Display| OpenError::Connection(format!("{what}: {error}"));
+    let own = match &connect.nkey_seed {
+        Some(seed) => {
+            let pair = nkeys::KeyPair::from_seed(seed).map_err(|error| unusable("seed of the NKEY user", &error))?;
+            Some(crate::users::inbox(&pair.public_key()))
+        }
+        None => None,
+    };
+    if let Some(prefix) = connect.inbox_prefix.as_ref().or(own.as_ref()) {
         options = options.custom_inbox_prefix(prefix);
     }
     if let Some(seed) = &connect.nkey_seed {

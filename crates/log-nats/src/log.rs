@@ -8,6 +8,7 @@ use barid_log::{
     Ticket,
 };
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 
 use crate::block::Block;
@@ -17,8 +18,11 @@ use crate::name::{Family, Names};
 use crate::options::{OpenError, Options};
 use crate::proof::{Proof, Prover};
 use crate::shared::Shared;
-use crate::survey::StreamStatus;
-use crate::{assets, identity};
+use crate::survey::{StorageStatus, StreamStatus};
+use crate::{assets, identity, proof};
+
+/// Subjects asked about at once by [`NatsLog::held`]: enough to fill a round trip, few enough to leave the servers' queue of requests to others.
+const HELD_AT_ONCE: usize = 16;
 
 /// The log over JetStream. Dropping it ends its tasks; what was appended before is still sent.
 pub struct NatsLog {
@@ -36,6 +40,8 @@ pub struct Status {
     pub proof: Proof,
     /// The streams, as of the last look.
     pub streams: Vec<StreamStatus>,
+    /// What the account and the servers may store, where they have limits.
+    pub storage: Vec<StorageStatus>,
     /// Blocks stored.
     pub blocks: u64,
     /// Records stored.
@@ -54,10 +60,7 @@ impl NatsLog {
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let names = Names::new(&options.installation).ok_or_else(|| OpenError::Name(options.installation.clone()))?;
         let link = Link::connect(&options.connect, &format!("barid-{}", options.installation)).await?;
-        let system = match &options.system {
-            Some(system) => Some(Link::connect(system, &format!("barid-{}-proof", options.installation)).await?),
-            None => None,
-        };
+        let system = proof::connect(&options).await?;
         assets::ensure(&link, &names, &options).await?;
         let identity = identity::load(&link, &names, &options).await?;
         let prover = Prover::new(options.strict, system);
@@ -66,8 +69,8 @@ impl NatsLog {
         let log = Self { shared };
         let shared = &log.shared;
         let unreachable = |why: String| OpenError::Unreachable { servers: servers.clone(), why };
-        shared.ask(|| shared.look_at_streams()).await.map_err(|error| unreachable(error.to_string()))?;
         shared.prove().await;
+        shared.ask(|| shared.look_at_streams()).await.map_err(|error| unreachable(error.to_string()))?;
         let heard = watch::Sender::new(false);
         let mut listening = heard.subscribe();
         shared.spawn(Arc::clone(shared).tail_keys(heard));
@@ -79,6 +82,7 @@ impl NatsLog {
         shared.spawn(Arc::clone(shared).keep_proving());
         shared.spawn(Arc::clone(shared).keep_looking());
         shared.spawn(Arc::clone(shared).keep_trimming());
+        shared.spawn(Arc::clone(shared).keep_sweeping());
         Ok(log)
     }
 
@@ -92,11 +96,25 @@ impl NatsLog {
             durable: shared.proof.holds(),
             proof: shared.proof.watch().borrow().clone(),
             streams: shared.survey.borrow().streams.clone(),
+            storage: shared.survey.borrow().storage.clone(),
             blocks: count(&shared.counters.blocks),
             records: count(&shared.counters.records),
             retries: count(&shared.counters.retries),
             doubts: count(&shared.counters.doubts),
         }
+    }
+
+    /// What each subject holds whose name starts with `prefix`, such as all partitions of a destination: two requests a subject, some subjects at a time.
+    ///
+    /// # Errors
+    /// As [`Log::bounds`].
+    pub async fn held(&self, prefix: &str) -> Result<Vec<(Subject, Bounds)>, LogError> {
+        let subjects = Log::subjects(self, prefix).await?;
+        let held = subjects.into_iter().map(|subject| async move {
+            let bounds = Log::bounds(self, &subject).await?;
+            Ok((subject, bounds))
+        });
+        futures_util::stream::iter(held).buffered(HELD_AT_ONCE).try_collect().await
     }
 
     /// Wakes when the proof is renewed, ends, or is found again. Its age is not an event: look at [`Proof::is_valid`].

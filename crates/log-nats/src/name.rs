@@ -114,9 +114,28 @@ impl Names {
         format!("barid.{}.{}.", self.installation, family.token())
     }
 
-    /// Where the chunks of one large payload are.
-    pub(crate) fn object(&self, subject: &Subject, id: &str) -> String {
-        format!("barid.{}.objects.{subject}.{id}", self.installation)
+    /// Where a chunk of a large payload is.
+    pub(crate) fn chunk(&self, subject: &Subject, id: &str, chunk: usize) -> String {
+        format!("barid.{}.objects.{subject}.{id}-{chunk}", self.installation)
+    }
+
+    /// What the chunks of a family's large payloads begin with: one a first token of its subjects.
+    pub(crate) fn objects_prefix(&self, family: Family) -> Vec<String> {
+        let tokens: &[&str] = match family {
+            Family::In => &["in.", "refused."],
+            Family::Out => &["out.", "routed."],
+            Family::Park => &["park."],
+            Family::Outcome => &["outcome.", "command."],
+        };
+        tokens.iter().map(|token| format!("barid.{}.objects.{token}", self.installation)).collect()
+    }
+
+    /// The subject of the log that a chunk belongs to, and its payload's id.
+    pub(crate) fn of_chunk(&self, address: &str) -> Option<(Subject, String)> {
+        let objects = self.objects_subjects();
+        let (subject, chunk) = address.strip_prefix(objects.trim_end_matches('>'))?.rsplit_once('.')?;
+        let id = chunk.split_once('-').map_or(chunk, |(id, _)| id);
+        Some((Subject::new(subject).ok()?, id.to_owned()))
     }
 
     /// All large payloads of a subject.

@@ -2,10 +2,12 @@
 //!
 //! A message of 10 MB would hold up every other block of its server's disk queue and of its connection. So a record over 512 kB goes to a stream of its own
 //! first, in chunks, and its block carries where it is, how long it is, and its SHA-256. This is NATS' object store in all but its index of names: nothing is
-//! looked up by name here, and that index keeps a message for every object ever deleted.
+//! looked up by name here, and that index keeps a message for every object ever deleted. Each chunk has an address that begins with its subject, so that a
+//! user of the servers can be limited to the payloads of the subjects it may read.
 //!
 //! Removal follows the trims. A subject has one writer, which stores a payload before it appends the reference; so by sequence in this stream, everything of a
-//! subject up to the last payload that a trimmed block refers to is trimmed too, and what a refused or broken append left behind goes with it.
+//! subject up to the last payload that a trimmed block refers to is trimmed too, and what a refused or broken append left behind goes with it. What is left
+//! behind that, `orphans` finds.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
-use crate::link::{Link, Published, random_id};
+use crate::link::{Link, Published, Stored, random_id};
 use crate::name::Names;
 
 /// A record longer than this is stored apart, in bytes.
@@ -84,7 +86,7 @@ pub(crate) async fn store(
     record: &Bytes,
 ) -> Result<Reference, LogError> {
     let id = random_id();
-    let address = names.object(subject, &name(&id));
+    let id_name = name(&id);
     let count = record.len().div_ceil(CHUNK_BYTES);
     let sent = stream::iter(0..count).map(|index| {
         let from = index * CHUNK_BYTES;
@@ -92,7 +94,7 @@ pub(crate) async fn store(
         let mut chunk = BytesMut::with_capacity(4 + body.len());
         chunk.put_u32_le(u32::try_from(index).unwrap_or(u32::MAX));
         chunk.put_slice(&body);
-        store_chunk(link, subject, address.clone(), chunk.freeze())
+        store_chunk(link, subject, names.chunk(subject, &id_name, index), chunk.freeze())
     });
     let places: Vec<u64> = sent.buffered(CHUNKS_AT_ONCE).try_collect().await?;
     Ok(Reference {
@@ -129,31 +131,19 @@ pub(crate) async fn load(
     subject: &Subject,
     reference: &Reference,
 ) -> Result<Option<Bytes>, LogError> {
-    let address = names.object(subject, &name(&reference.id));
-    let stream = names.objects();
-    let chunks = reference.chunks as usize;
-    let mut parts: Vec<Option<Bytes>> = vec![None; chunks];
-    let mut from = reference.first;
-    while parts.iter().any(Option::is_none) && from <= reference.last {
-        let found = link.batch(&stream, &address, from, chunks.min(16), CHUNK_BYTES * 16).await?;
-        let Some(last) = found.last() else { break };
-        from = last.sequence + 1;
-        for message in found {
-            let mut body = message.payload;
-            if body.len() < 4 {
-                continue;
-            }
-            let index = body.get_u32_le() as usize;
-            if let Some(part) = parts.get_mut(index) {
-                *part = Some(body);
-            }
-        }
-    }
+    let (id, stream) = (name(&reference.id), names.objects());
+    let load = |index| {
+        let address = names.chunk(subject, &id, index);
+        let stream = stream.as_str();
+        async move { link.newest(stream, &address).await }
+    };
+    let chunks = stream::iter(0..reference.chunks as usize).map(load).buffered(CHUNKS_AT_ONCE);
+    let chunks: Vec<Option<Stored>> = chunks.try_collect().await?;
     let mut record =
         BytesMut::with_capacity(usize::try_from(reference.size).unwrap_or(0).min(barid_log::MAX_RECORD_BYTES));
-    for part in parts {
-        let Some(part) = part else { return Ok(None) };
-        record.put_slice(&part);
+    for chunk in chunks {
+        let Some(chunk) = chunk else { return Ok(None) };
+        record.put_slice(chunk.payload.get(4..).unwrap_or_default());
     }
     let right = record.len() as u64 == reference.size && Sha256::digest(&record)[..] == reference.digest;
     Ok(right.then(|| record.freeze()))

@@ -15,13 +15,14 @@ pub struct Connect {
     pub nkey_seed: Option<String>,
     /// User and password, where there are no NKEYs.
     pub user: Option<(String, String)>,
-    /// Certificate authorities that servers are checked against (PEM); without it those of the system.
+    /// Certificate authorities that servers are checked against (PEM); without it those of the system. These files are read for each connection, so that
+    /// changed ones hold from the next on.
     pub authorities: Option<PathBuf>,
     /// Our certificate and key (PEM).
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Whether a connection without TLS is refused.
     pub require_tls: bool,
-    /// What inboxes begin with, where the user may only listen to its own. Default `_INBOX`.
+    /// What inboxes begin with, where the user may only listen to its own. Default `_INBOX`, and behind it the public key of an NKEY user.
     pub inbox_prefix: Option<String>,
 }
 
@@ -109,6 +110,8 @@ pub struct Options {
     pub answer_within: Duration,
     /// How often trims are carried out on the servers: each is some requests a subject, one subject after another. 10 s.
     pub trim_every: Duration,
+    /// How long a large payload may be there that no block refers to, before it is removed: far longer than an append takes. 1 h.
+    pub orphans_after: Duration,
     /// Bytes kept, a family of subjects, of what was read ahead for subjects that catch up together; 0: each reads for itself. 32 MiB: four passes of 8 MiB.
     pub read_ahead: usize,
     /// How often sizes of streams are looked at.
@@ -130,6 +133,7 @@ impl Options {
             strict: true,
             answer_within: Duration::from_secs(15),
             trim_every: Duration::from_secs(10),
+            orphans_after: Duration::from_secs(3600),
             read_ahead: 32 << 20,
             look_every: Duration::from_secs(5),
         }
@@ -155,12 +159,23 @@ pub enum OpenError {
     #[error("installation {0:?}: 1 to 32 letters, digits, '-' and '_'")]
     Name(String),
     /// The servers' limit on messages is too small.
-    #[error("servers take messages up to {actual} bytes, {needed} are needed: set max_payload in their configuration")]
+    #[error(
+        "servers take messages up to {actual} bytes, {needed} are needed: set max_payload: 2MB in the configuration of each"
+    )]
     MaxPayload {
         /// Their limit.
         actual: usize,
         /// What is needed.
         needed: usize,
+    },
+    /// Strict, and nobody who could see whether servers sync.
+    #[error(
+        "{why}; without it intake is refused: name the seed of a user of the servers' system account (--nats-system-seed) who may publish to \
+         $SYS.REQ.SERVER.PING.VARZ, or give the proof of durability up (--nats-unproven)"
+    )]
+    SystemUser {
+        /// What is missing.
+        why: String,
     },
     /// A stream is not as it has to be.
     #[error("stream {stream}: {why}")]

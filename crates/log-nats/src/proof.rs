@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::stream::{ClusterInfo, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
-use async_nats::{Message, Subscriber};
+use async_nats::{Message, RequestErrorKind, Subscriber};
 use barid_log::LogError;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use crate::assets::MAX_MESSAGE;
 use crate::link::{Link, busy};
+use crate::options::{OpenError, Options};
 use crate::shared::Shared;
+use crate::survey::StorageStatus;
 
 /// How long a proof holds.
 const VALID: Duration = Duration::from_secs(180);
@@ -32,6 +35,8 @@ const ANSWERS: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_millis(500);
 /// The same when all who have our streams have answered.
 const SHORT_QUIET: Duration = Duration::from_millis(50);
+/// Where servers are asked how they are.
+const PING: &str = "$SYS.REQ.SERVER.PING.VARZ";
 /// Oldest version whose writes with `sync_interval: always` were measured and read.
 const OLDEST: (u64, u64) = (2, 15);
 
@@ -68,6 +73,32 @@ impl Proof {
     fn covers(&self, id: &str) -> bool {
         matches!(self, Self::Proven { servers, .. } if servers.contains_key(id))
     }
+}
+
+/// Connects the user who can see it. Strict mode without one would never take a message, so it does not begin.
+pub(crate) async fn connect(options: &Options) -> Result<Option<Link>, OpenError> {
+    let missing = |why: &str| OpenError::SystemUser { why: why.to_owned() };
+    let Some(system) = &options.system else {
+        return if options.strict { Err(missing("no user of the system account is configured")) } else { Ok(None) };
+    };
+    let link =
+        Link::connect(system, &format!("barid-{}-proof", options.installation)).await.map_err(|error| match error {
+            OpenError::Unreachable { servers, why } => {
+                OpenError::Unreachable { servers, why: format!("as the system user: {why}") }
+            }
+            error => error,
+        })?;
+    if options.strict {
+        match link.client().request(PING, bytes::Bytes::new()).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+                return Err(missing("the system user is not of the system account"));
+            }
+            // A right that is missing shows as silence; so does a server that is busy, and then the proof is tried again.
+            Err(error) => tracing::warn!(%error, "no server answers the system user: may it publish to {PING}?"),
+        }
+    }
+    Ok(Some(link))
 }
 
 /// Who keeps the proof.
@@ -131,18 +162,53 @@ struct Described {
 struct Varz {
     version: String,
     #[serde(default)]
+    max_payload: usize,
+    #[serde(default)]
     jetstream: JetStreamVarz,
+}
+
+/// What a server tells without being asked.
+#[derive(Deserialize)]
+struct Spoken {
+    server: Described,
+    statsz: Statsz,
+}
+
+#[derive(Deserialize)]
+struct Statsz {
+    #[serde(default)]
+    jetstream: Option<JetStreamVarz>,
+}
+
+impl JetStreamVarz {
+    /// None where the server has no limit.
+    fn storage_of(&self, server: &str) -> Option<StorageStatus> {
+        let limit = self.config.as_ref().map(|config| config.max_storage);
+        StorageStatus::of(format!("server {server}"), self.stats.storage, limit)
+    }
 }
 
 #[derive(Deserialize, Default)]
 struct JetStreamVarz {
     config: Option<JetStreamConfig>,
+    #[serde(default)]
+    stats: JetStreamStats,
+}
+
+#[derive(Deserialize, Default)]
+struct JetStreamStats {
+    /// Bytes of all streams on this server.
+    #[serde(default)]
+    storage: u64,
 }
 
 #[derive(Deserialize)]
 struct JetStreamConfig {
     #[serde(default)]
     sync_always: bool,
+    /// Most bytes of all streams on this server; not positive: unlimited.
+    #[serde(default)]
+    max_storage: i64,
 }
 
 impl Shared {
@@ -190,7 +256,10 @@ impl Shared {
     async fn stranger(&self, heard: &mut Subscriber, due: Instant) -> Option<String> {
         while Instant::now() < due {
             let id = match tokio::time::timeout(LOOK, heard.next()).await {
-                Ok(Some(message)) => message.subject.split('.').nth(2).map(str::to_owned),
+                Ok(Some(message)) => {
+                    self.hear_storage(&message);
+                    message.subject.split('.').nth(2).map(str::to_owned)
+                }
                 Ok(None) => {
                     tokio::time::sleep(LOOK).await;
                     None
@@ -205,6 +274,16 @@ impl Shared {
         None
     }
 
+    /// What a server tells of itself every ten seconds, or whenever it likes, says how full it is: sooner than the next proof.
+    fn hear_storage(&self, message: &Message) {
+        let Ok(Spoken { server, statsz }) = serde_json::from_slice::<Spoken>(&message.payload) else { return };
+        let Some(status) = statsz.jetstream.and_then(|told| told.storage_of(&server.name)) else { return };
+        let mut known = self.server_storage.lock();
+        if let Some(before) = known.iter_mut().find(|known| known.name == status.name) {
+            *before = status;
+        }
+    }
+
     /// Asks all servers, and compares with where our streams are.
     async fn examine(&self, system: &Link) -> Result<(BTreeMap<String, Server>, Vec<String>), LogError> {
         let mut infos = Vec::new();
@@ -214,8 +293,9 @@ impl Shared {
         let needed: BTreeSet<&String> = infos.iter().flat_map(peers).collect();
         let mut reasons = Vec::new();
         let mut servers = BTreeMap::new();
+        let mut storage = Vec::new();
         for Answer { server, data } in ask_all(system, &needed).await? {
-            let Some(config) = data.jetstream.config else { continue };
+            let Some(config) = &data.jetstream.config else { continue };
             let name = &server.name;
             if !is_new_enough(&data.version) {
                 reasons.push(format!("server {name} has version {}: 2.15 or newer is needed", data.version));
@@ -225,8 +305,16 @@ impl Shared {
                     "server {name} acknowledges before it syncs: set jetstream {{ sync_interval: always }}"
                 ));
             }
+            if (1..MAX_MESSAGE).contains(&data.max_payload) {
+                reasons.push(format!(
+                    "server {name} takes messages up to {} bytes, {MAX_MESSAGE} are needed: set max_payload: 2MB",
+                    data.max_payload
+                ));
+            }
+            storage.push(data.jetstream.storage_of(name));
             servers.insert(server.id, Server { name: server.name, version: data.version });
         }
+        *self.server_storage.lock() = storage.into_iter().flatten().collect();
         if servers.is_empty() {
             reasons.push("no server with JetStream answers the system user".into());
         }
@@ -250,7 +338,7 @@ async fn ask_all(system: &Link, needed: &BTreeSet<&String>) -> Result<Vec<Answer
     let client = system.client();
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| busy(&error))?;
-    let asked = client.publish_with_reply("$SYS.REQ.SERVER.PING.VARZ", inbox, bytes::Bytes::new()).await;
+    let asked = client.publish_with_reply(PING, inbox, bytes::Bytes::new()).await;
     asked.map_err(|error| busy(&error))?;
     let mut found: Vec<Answer> = Vec::new();
     let deadline = Instant::now() + ANSWERS;

@@ -187,7 +187,7 @@ impl Shared {
                     Published::Stored(sequence) => return Fate::Stored(sequence),
                     // Of a copy that may still be on its way nothing is known.
                     Published::Full if !sent => {
-                        self.full(line.subject.purpose());
+                        self.full(line.family);
                         return Fate::Not(LogError::NoSpace(line.subject.purpose()));
                     }
                     Published::Refused(why) if !sent => return Fate::Not(LogError::Storage(why.into())),

@@ -23,7 +23,7 @@ use crate::name::Names;
 use crate::object::{self, INLINE_BYTES};
 use crate::options::Options;
 use crate::proof::Prover;
-use crate::survey::Survey;
+use crate::survey::{StorageStatus, Survey};
 use crate::tail::Tails;
 use crate::trim::Trims;
 use crate::watchers::Watchers;
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) proof: Prover,
     pub(crate) space: watch::Sender<SpaceLevel>,
     pub(crate) survey: watch::Sender<Survey>,
+    /// Storage of each server, as of the last proof.
+    pub(crate) server_storage: Mutex<Vec<StorageStatus>>,
     pub(crate) watchers: Mutex<Watchers>,
     pub(crate) cache: Mutex<Cache>,
     pub(crate) ahead: Ahead,
@@ -79,6 +81,7 @@ impl Shared {
             proof,
             space: watch::Sender::new(SpaceLevel::Free),
             survey: watch::Sender::new(Survey::default()),
+            server_storage: Mutex::default(),
             watchers: Mutex::default(),
             cache: Mutex::default(),
             ahead: Ahead::default(),

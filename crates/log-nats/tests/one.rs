@@ -27,3 +27,5 @@ mod proof;
 mod sharing;
 #[path = "one/space.rs"]
 mod space;
+#[path = "one/users.rs"]
+mod users;

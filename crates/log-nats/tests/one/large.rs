@@ -49,3 +49,40 @@ async fn ten_megabytes_travel_apart_and_go_when_trimmed() {
     assert!(batch.entries[0].record == late);
     assert!(other.last(&subject).await.unwrap().unwrap().record == late);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_payload_whose_writer_died_before_its_block_is_removed_and_those_that_are_referred_to_stay() {
+    let mut options = options(one().await);
+    options.look_every = Duration::from_millis(50);
+    options.trim_every = Duration::from_millis(100);
+    options.orphans_after = Duration::from_secs(2);
+    let within = Duration::from_secs(20);
+    let subject = Subject::new("in.03").unwrap();
+    let kept = patterned(10_000_000, 6);
+    let first = open(&options).await;
+    first.append(&subject, Position::START, vec![patterned(10, 1)]).await.unwrap().await.unwrap();
+    first.append(&subject, Position(1), vec![kept.clone()]).await.unwrap().await.unwrap();
+    until("stored", within, async || stream(&first, "-objects").messages == 39).await;
+    // It dies with half of the next one stored, and the block that would refer to it is never sent.
+    let writer = open(&options).await;
+    {
+        let dying = writer.append(&subject, Position(2), vec![patterned(10_000_000, 7)]);
+        let half = until("half stored", within, async || stream(&first, "-objects").messages > 45);
+        tokio::select! {
+            _ = dying => panic!("stored before it died"),
+            () = half => {}
+        }
+    }
+    drop(writer);
+
+    let second = open(&options).await;
+    assert_eq!(second.last(&subject).await.unwrap().unwrap().position, Position(2), "it left no trace in the log");
+    second.append(&subject, Position(2), vec![patterned(10, 2)]).await.unwrap().await.unwrap();
+    second.trim(&subject, Position(2)).await.unwrap();
+    until("only what is referred to is left", within, async || stream(&second, "-objects").messages == 39).await;
+    let batch = second.read(&subject, Position(2), ReadLimit { records: 1, bytes: 1 }).await.unwrap();
+    assert!(batch.entries[0].record == kept);
+    // And what is referred to goes with its record.
+    second.trim(&subject, Position(3)).await.unwrap();
+    until("none is left", within, async || stream(&second, "-objects").messages == 0).await;
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use barid_log::{Log, LogError, Position, Subject};
-use barid_log_nats::Proof;
+use barid_log_nats::{NatsLog, Proof};
+use barid_testkit::servers::nats::{NatsServers, Settings};
 use bytes::Bytes;
 
 use crate::support::{one, open, options, start, until};
@@ -60,10 +61,22 @@ async fn copies_are_part_of_the_proof() {
 async fn without_a_system_user_nothing_is_proven_unless_it_need_not_be() {
     let mut options = options(one().await);
     options.system = None;
-    let log = open(&options).await;
-    assert!(matches!(append(&log, "in.00").await, Err(LogError::Busy(_))));
+    let refused = NatsLog::open(options.clone()).await.err().unwrap().to_string();
+    assert!(refused.contains("--nats-system-seed") && refused.contains("--nats-unproven"), "{refused}");
+    options.system = Some(options.connect.clone());
+    let refused = NatsLog::open(options.clone()).await.err().unwrap().to_string();
+    assert!(refused.contains("is not of the system account"), "{refused}");
+    options.system = None;
     options.strict = false;
     let log = open(&options).await;
     append(&log, "in.00").await.unwrap();
     assert!(log.status().durable && !log.status().proof.is_valid());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_with_a_small_max_payload_are_refused_at_the_start_with_the_setting_and_its_value() {
+    let settings = Settings { count: 1, max_payload: "1MB".into(), ..Settings::default() };
+    let servers = NatsServers::start(settings).await.unwrap();
+    let refused = NatsLog::open(options(&servers)).await.err().unwrap().to_string();
+    assert!(refused.contains("max_payload: 2MB"), "{refused}");
 }
