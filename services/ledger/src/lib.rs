@@ -3,8 +3,10 @@
 //! [`feed`] reads everything the log holds into a ledger, behind everything clinical; [`trimmed`] tells what retention has
 //! taken. As a process it keeps a ledger of its own and may be one of several: each is a view.
 
+pub mod commands;
 pub mod feed;
 mod pace;
 #[cfg(feature = "mesh")]
 pub mod process;
 pub mod trimmed;
+pub mod view;

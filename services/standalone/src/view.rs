@@ -1,9 +1,10 @@
 //! What the compiler and a probe say, in the words of the control protocol: the same whether an engine answers or the tool reads documents by itself.
 
-use barid_config::{Problem, ProblemSeverity, Snapshot};
+use barid_config::{Problem, ProblemSeverity};
 use barid_delivery::connect::Met;
+pub use barid_ledger_service::view::{explanation, snapshot};
 use barid_model::Name;
-use barid_runtime::control::protocol::{DocumentRef, Explanation, MetView, ProblemView, Setting, SnapshotView};
+use barid_runtime::control::protocol::{MetView, ProblemView};
 
 /// A problem of a document.
 #[must_use]
@@ -22,31 +23,6 @@ pub fn problem(problem: &Problem) -> ProblemView {
         }
         .to_owned(),
     }
-}
-
-/// What is in effect for a document; none where there is no good version of it. Only channels gather settings from elsewhere.
-#[must_use]
-pub fn explanation(snapshot: &Snapshot, document: &DocumentRef) -> Option<Explanation> {
-    if document.kind != "Channel" {
-        return None;
-    }
-    let settings = barid_config::explain(snapshot, &document.name)?
-        .into_iter()
-        .map(|setting| Setting {
-            path: setting.setting,
-            value: setting.value,
-            from: if setting.document.is_empty() { setting.from.to_string() } else { setting.document },
-        })
-        .collect();
-    let revision = snapshot.channels.get(&document.name)?.revision.to_string();
-    Some(Explanation { document: document.clone(), revision, settings })
-}
-
-/// The documents that run.
-#[must_use]
-pub fn snapshot(snapshot: &Snapshot) -> SnapshotView {
-    // What the compiler wrote is JSON.
-    SnapshotView { number: snapshot.number, documents: serde_json::from_slice(&snapshot.save()).unwrap_or_default() }
 }
 
 /// What a probe met.

@@ -6,27 +6,18 @@
 mod act;
 mod again;
 mod answered;
-mod audit;
 mod decide;
-mod history;
-mod journal;
 mod pause;
-mod payload;
 mod probe;
 mod remake;
 mod replay;
 mod resend;
-mod rows;
-mod search;
-mod select;
-mod show;
 mod status;
-mod waiting;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use barid_log::LogError;
+use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, select, show, waiting};
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
@@ -34,12 +25,12 @@ use barid_runtime::control::protocol::{
     ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
     ResumeRequest, SnapshotView, Status,
 };
-use barid_runtime::control::{CommandError, CommandResult, Commands};
+use barid_runtime::control::{CommandResult, Commands};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::parts::Parts;
-pub(super) use history::History;
+use history::History;
 use journal::Journal;
 pub(super) use status::offline as offline_status;
 
@@ -54,15 +45,10 @@ struct Engine {
 
 /// The commands of a running engine.
 pub(super) fn engine(parts: Arc<Parts>, admin: SocketAddr) -> Arc<dyn Commands> {
-    let history = History::new(&parts.storage, &parts.channels, &parts.clock, &parts.data);
+    let history = parts.storage.history(&parts.channels, &parts.clock, &parts.data);
     let journal = Journal::new(&parts.storage.log, &parts.clock);
     let started = parts.clock.now();
     Arc::new(Engine { parts, history, journal, admin, started })
-}
-
-/// What an error of the log means to who gave a command.
-fn log_failed(error: LogError) -> CommandError {
-    if error.is_retryable() { CommandError::unavailable(error.to_string()) } else { CommandError::failed(error) }
 }
 
 impl Commands for Engine {
@@ -120,13 +106,4 @@ impl Commands for Engine {
     fn reload(&self, request: ReloadRequest) -> BoxFuture<'_, CommandResult<Reloaded>> {
         Box::pin(pause::reload(self, request))
     }
-}
-
-/// The same questions where no engine runs.
-pub(super) mod questions {
-    pub(in crate::engine) use super::audit::audit;
-    pub(in crate::engine) use super::payload::payload;
-    pub(in crate::engine) use super::search::{messages, refused};
-    pub(in crate::engine) use super::show::show;
-    pub(in crate::engine) use super::waiting::parked;
 }

@@ -19,11 +19,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::commands::{History, offline_status, questions};
+use super::commands::offline_status;
 use super::configuration::{LAST_GOOD, restore};
 use super::retention::Known;
 use super::storage;
 use barid_custody::Channels;
+use barid_ledger_service::commands::history::History;
+use barid_ledger_service::commands::{audit, payload, search, show, waiting};
 use barid_ledger_service::feed::Feed;
 
 /// Opens a data directory.
@@ -50,7 +52,7 @@ pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {
     let (_stop, stopped) = watch::channel(true);
     feed.run(stopped).await.map_err(CommandError::failed)?;
     storage.ledger.expire_payloads(&expiry).map_err(CommandError::failed)?;
-    Ok(Arc::new(Offline { history: History::new(&storage, &channels, &clock, data) }))
+    Ok(Arc::new(Offline { history: storage.history(&channels, &clock, data) }))
 }
 
 fn unavailable(failure: &Failure) -> CommandError {
@@ -75,22 +77,22 @@ impl Commands for Offline {
         Box::pin(offline_status(&self.history))
     }
     fn messages(&self, query: MessageQuery) -> BoxFuture<'_, CommandResult<Page<MessageRow>>> {
-        Box::pin(questions::messages(&self.history, query))
+        Box::pin(search::messages(&self.history, query))
     }
     fn refused(&self, query: RefusedQuery) -> BoxFuture<'_, CommandResult<Page<RefusedRow>>> {
-        Box::pin(questions::refused(&self.history, query))
+        Box::pin(search::refused(&self.history, query))
     }
     fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>> {
-        Box::pin(questions::parked(&self.history, query))
+        Box::pin(waiting::parked(&self.history, query))
     }
     fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>> {
-        Box::pin(questions::show(&self.history, uid))
+        Box::pin(show::show(&self.history, uid))
     }
     fn payload(&self, request: PayloadRequest) -> BoxFuture<'_, CommandResult<Bytes>> {
-        Box::pin(questions::payload(&self.history, request))
+        Box::pin(payload::payload(&self.history, request))
     }
     fn audit(&self, request: AuditRequest) -> BoxFuture<'_, CommandResult<Audit>> {
-        Box::pin(questions::audit(&self.history, request))
+        Box::pin(audit::audit(&self.history, request))
     }
     fn explain(&self, request: ExplainRequest) -> BoxFuture<'_, CommandResult<Explanation>> {
         Box::pin(std::future::ready(self.history.explain(&request)))

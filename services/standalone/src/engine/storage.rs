@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use barid_custody::Channels;
 use barid_ledger::{Bound, Ledger, LedgerError, SqliteLedger};
+use barid_ledger_service::commands::history::History;
 use barid_log::disk::{DiskLog, Observer, OpenError, Options};
 use barid_log::{Log, LogError, SpaceLevel};
-use barid_model::{LaneHasher, Partitions};
+use barid_model::{Clock, LaneHasher, Partitions};
 use barid_runtime::admin::Part;
 use barid_runtime::{Exit, Failure};
 
@@ -30,6 +32,20 @@ pub(super) struct Storage {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) hasher: LaneHasher,
     pub(super) partitions: Partitions,
+}
+
+impl Storage {
+    /// What can be asked of it.
+    pub(super) fn history(&self, channels: &Arc<Channels>, clock: &Arc<dyn Clock>, data: &Path) -> History {
+        History {
+            log: Arc::clone(&self.log),
+            ledger: Arc::clone(&self.ledger),
+            hasher: self.hasher,
+            channels: Arc::clone(channels),
+            clock: Arc::clone(clock),
+            data: data.to_owned(),
+        }
+    }
 }
 
 /// Who nobody tells of group commits.

@@ -15,7 +15,7 @@ use super::{log_failed, rows};
 const CHILDREN_MAX: usize = 100;
 
 /// One message's way.
-pub(in crate::engine) async fn show(history: &History, uid: MessageUid) -> CommandResult<MessageDetail> {
+pub async fn show(history: &History, uid: MessageUid) -> CommandResult<MessageDetail> {
     // Waits for what is not read yet.
     history.message(uid).await?;
     let story = history.ask(move |ledger| ledger.follow(uid)).await?.ok_or_else(|| unknown(uid))?;
@@ -100,3 +100,6 @@ fn event(message: &MessageView, told: Told) -> Event {
     }
     Event { at: told.at, what: what.to_owned(), route: told.delivery, text }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::rows;
 
 /// What a person acts on.
 #[derive(Debug)]
-pub(super) enum Target {
+pub enum Target {
     /// A delivery that waits.
     Delivery(Box<DeliveryView>),
     /// A message that was set aside before routing.
@@ -23,7 +23,7 @@ pub(super) enum Target {
 
 impl Target {
     /// How it is named.
-    pub(super) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         match self {
             Self::Delivery(delivery) => delivery.id.to_string(),
             Self::Message(message) => message.uid.to_string(),
@@ -49,14 +49,16 @@ impl Target {
 
 /// What was chosen, in the order it is to be acted on, and what was named and does not wait.
 #[derive(Debug, Default)]
-pub(super) struct Chosen {
-    pub(super) targets: Vec<Target>,
-    pub(super) missed: Vec<Missed>,
+pub struct Chosen {
+    /// What is acted on.
+    pub targets: Vec<Target>,
+    /// What is not, and why.
+    pub missed: Vec<Missed>,
 }
 
 impl Chosen {
     /// How many were meant.
-    pub(super) fn matched(&self) -> u64 {
+    pub fn matched(&self) -> u64 {
         (self.targets.len() + self.missed.len()) as u64
     }
 
@@ -66,7 +68,7 @@ impl Chosen {
 }
 
 /// Chooses, among what is in one of these states; more than `limit` is an error.
-pub(super) async fn choose(
+pub async fn choose(
     history: &History,
     select: &DeliverySelection,
     states: &'static [State],

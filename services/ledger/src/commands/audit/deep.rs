@@ -13,8 +13,8 @@ use barid_runtime::control::{CommandError, CommandResult};
 use tokio::sync::watch;
 
 use super::{History, log_failed, refused, report, uncovered, violations, weigh};
-use barid_ledger_service::feed::Feed;
-use barid_ledger_service::trimmed::Trimmed;
+use crate::feed::Feed;
+use crate::trimmed::Trimmed;
 
 /// Messages younger than this are not compared: they move while they are counted.
 const STILL_MOVING: Duration = Duration::from_secs(60);

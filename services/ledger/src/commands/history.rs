@@ -2,10 +2,11 @@
 //! documents that run.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_custody::Channels;
 use barid_ledger::view::Place;
 use barid_ledger::{Ledger, LedgerError, MessageView};
 use barid_log::{Log, Position, ReadLimit, Subject};
@@ -16,10 +17,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::log_failed;
-use crate::engine::storage::Storage;
-use crate::view;
-use barid_custody::Channels;
-use barid_ledger_service::feed;
+use crate::{feed, view};
 
 /// How often the ledger is looked at while something waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -35,7 +33,7 @@ const SETTLE_WAIT: Duration = Duration::from_secs(10);
 const STUCK: Duration = Duration::from_secs(5);
 
 /// What a place in the log holds.
-pub(super) enum Found {
+pub enum Found {
     /// The record.
     Record(Bytes),
     /// It was there once: its time is over.
@@ -46,35 +44,24 @@ pub(super) enum Found {
 
 /// What can be asked of the past.
 #[derive(Clone)]
-pub(in crate::engine) struct History {
-    pub(in crate::engine) log: Arc<dyn Log>,
-    pub(in crate::engine) ledger: Arc<dyn Ledger>,
-    pub(in crate::engine) hasher: LaneHasher,
-    pub(in crate::engine) channels: Arc<Channels>,
-    pub(in crate::engine) clock: Arc<dyn Clock>,
+pub struct History {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The ledger that is fed from it.
+    pub ledger: Arc<dyn Ledger>,
+    /// What search keys are made with.
+    pub hasher: LaneHasher,
+    /// The documents that run.
+    pub channels: Arc<Channels>,
+    /// Now.
+    pub clock: Arc<dyn Clock>,
     /// The data directory.
-    pub(in crate::engine) data: PathBuf,
+    pub data: PathBuf,
 }
 
 impl History {
-    pub(in crate::engine) fn new(
-        storage: &Storage,
-        channels: &Arc<Channels>,
-        clock: &Arc<dyn Clock>,
-        data: &Path,
-    ) -> Self {
-        Self {
-            data: data.to_owned(),
-            log: Arc::clone(&storage.log),
-            ledger: Arc::clone(&storage.ledger),
-            hasher: storage.hasher,
-            channels: Arc::clone(channels),
-            clock: Arc::clone(clock),
-        }
-    }
-
     /// Asks the ledger, from a thread that may block.
-    pub(super) async fn ask<T: Send + 'static>(
+    pub async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> CommandResult<T> {
@@ -86,7 +73,7 @@ impl History {
     }
 
     /// One message; one that the ledger has not read yet is waited for a moment.
-    pub(super) async fn message(&self, uid: MessageUid) -> CommandResult<MessageView> {
+    pub async fn message(&self, uid: MessageUid) -> CommandResult<MessageView> {
         if let Some(view) = self.ask(move |ledger| ledger.message(uid)).await? {
             return Ok(view);
         }
@@ -96,7 +83,7 @@ impl History {
     }
 
     /// What stands at a place in the log.
-    pub(super) async fn read(&self, place: &Place) -> CommandResult<Found> {
+    pub async fn read(&self, place: &Place) -> CommandResult<Found> {
         let subject = Subject::new(&place.subject).map_err(CommandError::failed)?;
         let limit = ReadLimit { records: 1, bytes: 1 };
         let batch = self.log.read(&subject, Position(place.position), limit).await.map_err(log_failed)?;
@@ -108,7 +95,7 @@ impl History {
     }
 
     /// The record at a place, as it is needed to go on.
-    pub(super) async fn record(&self, place: &Place) -> CommandResult<Bytes> {
+    pub async fn record(&self, place: &Place) -> CommandResult<Bytes> {
         match self.read(place).await? {
             Found::Record(bytes) => Ok(bytes),
             Found::Trimmed => Err(CommandError::not_found("its bytes are no longer in the log: their time is over")),
@@ -117,7 +104,7 @@ impl History {
     }
 
     /// Where the subjects that the ledger is a view of end now.
-    pub(super) async fn ends(&self) -> CommandResult<Vec<(Subject, u64)>> {
+    pub async fn ends(&self) -> CommandResult<Vec<(Subject, u64)>> {
         let mut ends = Vec::new();
         for prefix in feed::PREFIXES {
             for subject in self.log.subjects(prefix).await.map_err(log_failed)? {
@@ -129,7 +116,7 @@ impl History {
     }
 
     /// How many records the ledger has not read of these.
-    pub(super) async fn behind(&self, ends: &[(Subject, u64)]) -> CommandResult<u64> {
+    pub async fn behind(&self, ends: &[(Subject, u64)]) -> CommandResult<u64> {
         let read: HashMap<String, u64> = self.ask(|ledger| ledger.positions()).await?.into_iter().collect();
         let left =
             |(subject, end): &(Subject, u64)| end.saturating_sub(read.get(subject.as_str()).copied().unwrap_or(0));
@@ -138,7 +125,7 @@ impl History {
 
     /// Waits until the ledger has read everything that is in the log now; gives how much is left where it takes longer, or
     /// where it does not come on at all.
-    pub(super) async fn caught_up(&self, within: Duration) -> CommandResult<u64> {
+    pub async fn caught_up(&self, within: Duration) -> CommandResult<u64> {
         let (ends, deadline) = (self.ends().await?, Instant::now() + within);
         let (mut least, mut moved) = (u64::MAX, Instant::now());
         loop {
@@ -154,7 +141,7 @@ impl History {
     }
 
     /// Waits a moment for the ledger before the first page of a list.
-    pub(super) async fn fresh(&self, cursor: Option<&String>) -> CommandResult<()> {
+    pub async fn fresh(&self, cursor: Option<&String>) -> CommandResult<()> {
         if cursor.is_none() {
             self.caught_up(LIST_WAIT).await?;
         }
@@ -162,7 +149,7 @@ impl History {
     }
 
     /// Waits for the ledger before something is chosen by it.
-    pub(super) async fn settle(&self) -> CommandResult<()> {
+    pub async fn settle(&self) -> CommandResult<()> {
         match self.caught_up(SETTLE_WAIT).await? {
             0 => Ok(()),
             behind => Err(CommandError::unavailable(format!(
@@ -173,7 +160,7 @@ impl History {
     }
 
     /// What is in effect for a document.
-    pub(in crate::engine) fn explain(&self, request: &ExplainRequest) -> CommandResult<Explanation> {
+    pub fn explain(&self, request: &ExplainRequest) -> CommandResult<Explanation> {
         let (snapshot, document) = (self.channels.snapshot(), &request.document);
         if let Some(explanation) = view::explanation(&snapshot, document) {
             return Ok(explanation);
@@ -194,13 +181,13 @@ impl History {
     }
 
     /// The documents that run.
-    pub(in crate::engine) fn snapshot(&self) -> SnapshotView {
+    pub fn snapshot(&self) -> SnapshotView {
         view::snapshot(&self.channels.snapshot())
     }
 }
 
 /// No such message.
-pub(super) fn unknown(uid: MessageUid) -> CommandError {
+pub fn unknown(uid: MessageUid) -> CommandError {
     CommandError::not_found(format!("no message {uid} is known"))
 }
 

@@ -21,7 +21,7 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 const DIFFERENCES_MAX: usize = 1_000;
 
 /// The balance.
-pub(in crate::engine) async fn audit(history: &History, request: AuditRequest) -> CommandResult<Audit> {
+pub async fn audit(history: &History, request: AuditRequest) -> CommandResult<Audit> {
     let behind = history.caught_up(CATCH_UP).await?;
     if request.deep {
         return deep::audit(history, behind).await;

@@ -20,7 +20,7 @@ const PATIENT: &str = "patient";
 const VALUE_CHARS_MAX: usize = 128;
 
 /// A page of accepted messages, newest first.
-pub(in crate::engine) async fn messages(history: &History, query: MessageQuery) -> CommandResult<Page<MessageRow>> {
+pub async fn messages(history: &History, query: MessageQuery) -> CommandResult<Page<MessageRow>> {
     let filter = filter(history, &query)?;
     history.fresh(query.cursor.as_ref()).await?;
     let paging = paging(Some(query.rows()), query.cursor);
@@ -30,7 +30,7 @@ pub(in crate::engine) async fn messages(history: &History, query: MessageQuery) 
 }
 
 /// A page of refused messages, newest first.
-pub(in crate::engine) async fn refused(history: &History, query: RefusedQuery) -> CommandResult<Page<RefusedRow>> {
+pub async fn refused(history: &History, query: RefusedQuery) -> CommandResult<Page<RefusedRow>> {
     let filter = RefusedFilter {
         from: query.since,
         to: query.until,
@@ -45,13 +45,13 @@ pub(in crate::engine) async fn refused(history: &History, query: RefusedQuery) -
 }
 
 /// Where to go on, and how far.
-pub(super) fn paging(limit: Option<u32>, cursor: Option<String>) -> Paging {
+pub fn paging(limit: Option<u32>, cursor: Option<String>) -> Paging {
     let limit = limit.unwrap_or(PAGE_ROWS_DEFAULT).clamp(1, PAGE_ROWS_MAX);
     Paging { limit: limit as usize, after: cursor.map(Cursor) }
 }
 
 /// A question about messages as the ledger understands it.
-pub(super) fn filter(history: &History, query: &MessageQuery) -> CommandResult<MessageFilter> {
+pub fn filter(history: &History, query: &MessageQuery) -> CommandResult<MessageFilter> {
     let state = query.state.as_deref().map(|word| {
         State::read(word).ok_or_else(|| {
             let known: Vec<&str> = barid_runtime::control::protocol::state::ALL.to_vec();
@@ -79,7 +79,7 @@ pub(super) fn filter(history: &History, query: &MessageQuery) -> CommandResult<M
 }
 
 /// A facility as messages name it: `namespace/name`, where there is a document of that name.
-pub(super) fn facility(history: &History, text: String) -> String {
+pub fn facility(history: &History, text: String) -> String {
     let name = Name::read(&text);
     if history.channels.snapshot().facilities.contains_key(&name) { name.to_string() } else { text }
 }

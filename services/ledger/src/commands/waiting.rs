@@ -16,7 +16,7 @@ const IN_FLIGHT: &str = "w:";
 const QUARANTINED: &str = "q:";
 
 /// A page of what waits.
-pub(in crate::engine) async fn parked(history: &History, query: ParkedQuery) -> CommandResult<Page<ParkedRow>> {
+pub async fn parked(history: &History, query: ParkedQuery) -> CommandResult<Page<ParkedRow>> {
     history.fresh(query.cursor.as_ref()).await?;
     let quarantined = query.why.as_deref() == Some(state::QUARANTINED);
     let filter = filter(history, &query);
@@ -48,7 +48,7 @@ pub(in crate::engine) async fn parked(history: &History, query: ParkedQuery) -> 
 }
 
 /// What a query asks of those that wait.
-pub(super) fn filter(history: &History, query: &ParkedQuery) -> DeliveryFilter {
+pub fn filter(history: &History, query: &ParkedQuery) -> DeliveryFilter {
     DeliveryFilter {
         // What was parked before was received before.
         to: query.until,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::history::{Found, History};
 
 /// The bytes that are asked for.
-pub(in crate::engine) async fn payload(history: &History, request: PayloadRequest) -> CommandResult<Bytes> {
+pub async fn payload(history: &History, request: PayloadRequest) -> CommandResult<Bytes> {
     let message = readable(history, request.uid).await?;
     match request.which {
         PayloadKind::Raw => Ok(received(history, &message).await?.raw.bytes()),
@@ -38,7 +38,7 @@ async fn readable(history: &History, uid: MessageUid) -> CommandResult<MessageVi
 }
 
 /// The IN record of a message.
-pub(super) async fn received(history: &History, message: &MessageView) -> CommandResult<InRecord> {
+pub async fn received(history: &History, message: &MessageView) -> CommandResult<InRecord> {
     let accepted = message.accepted.as_ref().ok_or_else(|| super::history::unknown(message.uid))?;
     if message.payload_expired {
         return Err(CommandError::not_found("its bytes are past their retention"));
@@ -79,7 +79,7 @@ async fn transformed(history: &History, delivery: &DeliveryView) -> CommandResul
 }
 
 /// What PARK holds of a delivery that waits there.
-pub(super) async fn parked(history: &History, delivery: &DeliveryView) -> CommandResult<Option<ParkRecord>> {
+pub async fn parked(history: &History, delivery: &DeliveryView) -> CommandResult<Option<ParkRecord>> {
     let (Some(destination), Some(position)) = (&delivery.destination, delivery.park) else { return Ok(None) };
     let subject = subject::park(destination).map_err(CommandError::failed)?;
     match history.read(&Place { subject: subject.to_string(), position }).await? {

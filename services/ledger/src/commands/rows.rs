@@ -7,7 +7,7 @@ use barid_runtime::control::protocol::{
 };
 
 /// The protocol's word for a state: what waits in PARK is still in flight.
-pub(super) const fn state(state: State) -> &'static str {
+pub const fn state(state: State) -> &'static str {
     match state {
         State::NotYetRouted => words::ACCEPTED,
         State::InFlight | State::Parked => words::IN_FLIGHT,
@@ -25,7 +25,7 @@ pub(super) const fn state(state: State) -> &'static str {
 }
 
 /// A message in a list; none where only its later records were read so far.
-pub(super) fn message(view: &MessageView) -> Option<MessageRow> {
+pub fn message(view: &MessageView) -> Option<MessageRow> {
     let accepted = view.accepted.as_ref()?;
     let last = view.deliveries.iter().filter(|delivery| delivery.rerun_as.is_none());
     Some(MessageRow {
@@ -55,7 +55,7 @@ fn summary(message: &MessageView, delivery: &DeliveryView) -> DeliverySummary {
 }
 
 /// A refused message in a list.
-pub(super) fn refused(view: RefusedView) -> RefusedRow {
+pub fn refused(view: RefusedView) -> RefusedRow {
     RefusedRow {
         position: view.place.position,
         at: view.at,
@@ -71,7 +71,7 @@ pub(super) fn refused(view: RefusedView) -> RefusedRow {
 }
 
 /// A delivery that waits.
-pub(super) fn parked(message: &MessageView, delivery: DeliveryView) -> Option<ParkedRow> {
+pub fn parked(message: &MessageView, delivery: DeliveryView) -> Option<ParkedRow> {
     let accepted = message.accepted.as_ref()?;
     let why = if delivery.state == State::Quarantined { Some(words::QUARANTINED.to_owned()) } else { delivery.parked };
     Some(ParkedRow {
@@ -90,7 +90,7 @@ pub(super) fn parked(message: &MessageView, delivery: DeliveryView) -> Option<Pa
 }
 
 /// A message that was set aside before it was routed: no delivery, so no identity of one.
-pub(super) fn set_aside(message: &MessageView) -> Option<ParkedRow> {
+pub fn set_aside(message: &MessageView) -> Option<ParkedRow> {
     message.accepted.as_ref().map(|accepted| whole(message, accepted))
 }
 
@@ -114,7 +114,7 @@ fn whole(message: &MessageView, accepted: &Accepted) -> ParkedRow {
 }
 
 /// One run of a delivery in full.
-pub(super) fn delivery(message: &MessageView, delivery: DeliveryView) -> DeliveryDetail {
+pub fn delivery(message: &MessageView, delivery: DeliveryView) -> DeliveryDetail {
     DeliveryDetail {
         id: delivery.id,
         state: state(delivery.state).to_owned(),

@@ -21,29 +21,29 @@ const ACTOR_MAX: usize = 200;
 const BATCH: usize = 1_000;
 
 /// One thing that a person orders.
-pub(super) struct Order {
+pub struct Order {
     /// `pause`, `discard` and the like.
-    pub(super) verb: &'static str,
+    pub verb: &'static str,
     /// On what: a channel, destination, message, delivery or lane.
-    pub(super) target: String,
+    pub target: String,
     /// Further settings, without patient data.
-    pub(super) detail: serde_json::Value,
+    pub detail: serde_json::Value,
 }
 
 impl Order {
     /// An order without further settings.
-    pub(super) fn new(verb: &'static str, target: impl ToString) -> Self {
+    pub fn new(verb: &'static str, target: impl ToString) -> Self {
         Self { verb, target: target.to_string(), detail: serde_json::Value::Null }
     }
 
     /// With further settings.
-    pub(super) fn with(self, detail: serde_json::Value) -> Self {
+    pub fn with(self, detail: serde_json::Value) -> Self {
         Self { detail, ..self }
     }
 }
 
 /// Writes commands to the log.
-pub(super) struct Journal {
+pub struct Journal {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     /// Opened with the first command.
@@ -51,12 +51,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new(log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) -> Self {
+    /// Of this log.
+    #[must_use]
+    pub fn new(log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) -> Self {
         Self { log: Arc::clone(log), clock: Arc::clone(clock), writer: Mutex::default() }
     }
 
     /// Records orders; they are durable when this ends.
-    pub(super) async fn write(&self, by: &By, orders: Vec<Order>) -> CommandResult<()> {
+    pub async fn write(&self, by: &By, orders: Vec<Order>) -> CommandResult<()> {
         let at = self.clock.now();
         let record = |order: Order| {
             let record = CommandRecord {
@@ -110,7 +112,7 @@ impl Journal {
 }
 
 /// Whether who and why are said, within bounds.
-pub(super) fn check(by: &By) -> CommandResult<()> {
+pub fn check(by: &By) -> CommandResult<()> {
     for (what, text, most) in [("who acts", &by.actor, ACTOR_MAX), ("why", &by.reason, REASON_MAX)] {
         if text.trim().is_empty() {
             return Err(CommandError::invalid(format!("it is not said {what}: others will read it")));
@@ -123,6 +125,6 @@ pub(super) fn check(by: &By) -> CommandResult<()> {
 }
 
 /// Who and why in one line, as a message made by command carries it.
-pub(super) fn line(by: &By) -> String {
+pub fn line(by: &By) -> String {
     format!("{}: {}", by.actor, by.reason)
 }

@@ -1,0 +1,23 @@
+//! What can be asked of the past, and the record of what people order: the same in one process and in a mesh.
+//!
+//! Questions go to [`history::History`], which needs no engine; what changes something is first written to the log by the
+//! [`journal::Journal`], with who and why. Who then does it is for others.
+
+pub mod audit;
+pub mod history;
+pub mod journal;
+pub mod payload;
+pub mod rows;
+pub mod search;
+pub mod select;
+pub mod show;
+pub mod waiting;
+
+use barid_log::LogError;
+use barid_runtime::control::CommandError;
+
+/// What an error of the log means to who gave a command.
+#[must_use]
+pub fn log_failed(error: LogError) -> CommandError {
+    if error.is_retryable() { CommandError::unavailable(error.to_string()) } else { CommandError::failed(error) }
+}
