@@ -227,6 +227,8 @@ impl Destinations {
             connections: spec.connections(),
             retry_initial: spec.retry.initial,
             retry_max: spec.retry.max,
+            unanswered: spec.retry.unanswered,
+            on_reject: spec.on_reject,
             repeat_bound: spec.repeat_bound,
             paused: paused || spec.state == DestinationState::Paused,
             overflow: (spec.backlog.on_full == OnFull::Quarantine)

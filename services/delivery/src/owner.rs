@@ -16,12 +16,19 @@ mod send;
 mod slot;
 pub mod status;
 pub mod supervise;
+mod suspects;
 mod take;
+#[cfg(test)]
+mod tests;
+pub mod trouble;
+mod waiting;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_config::document::OnReject;
 use barid_log::{Batch, Log, LogError, Position, Reader, Writer};
 use barid_model::{Clock, Name, Partition, Partitions, Timestamp};
 use barid_pipeline::subject;
@@ -32,7 +39,7 @@ use tokio::time::Instant;
 
 use crate::connect::{Connector, Outgoing, Sent, Verdict};
 use crate::parking::Parking;
-use crate::window::Window;
+use crate::window::{EntryId, Window};
 use circuit::Circuit;
 use command::Command;
 use commit::Commits;
@@ -40,6 +47,8 @@ use overflow::Overflow;
 use recover::Recovered;
 use slot::Slots;
 use status::Shared;
+use suspects::Suspects;
+use waiting::Meant;
 use write::Writing;
 
 /// How often the commit is written at most, but for the send limit.
@@ -64,6 +73,10 @@ pub struct Plan {
     pub retry_initial: Duration,
     /// Longest pause.
     pub retry_max: Duration,
+    /// How often in a row a message may get no answer while others are answered; see [`Plan::on_reject`].
+    pub unanswered: u32,
+    /// What becomes of one that got none so often.
+    pub on_reject: OnReject,
     /// Messages of a lane sent ahead of their durable outcomes; 1: none.
     pub repeat_bound: usize,
     /// Whether nothing is to be sent now.
@@ -121,6 +134,9 @@ pub struct Owner {
     recovered: Recovered,
     slots: Slots,
     circuit: Circuit,
+    suspects: Suspects,
+    /// What a person decided on something that was on its way then.
+    meant: HashMap<EntryId, Meant>,
     overflow: Overflow,
     writing: Writing,
     landed: FuturesUnordered<land::Landing>,
@@ -159,6 +175,8 @@ impl Owner {
             commits,
             recovered,
             circuit: Circuit::default(),
+            suspects: Suspects::default(),
+            meant: HashMap::new(),
             overflow,
             writing: Writing::new(park, outcome),
             landed: FuturesUnordered::new(),

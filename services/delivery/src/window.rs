@@ -114,6 +114,24 @@ impl Window {
         Some(id)
     }
 
+    /// Takes of what may be sent the one that ranks first; what has no rank stays ready.
+    pub fn take_first<R: Ord>(&mut self, rank: impl Fn(EntryId, &Entry) -> Option<R>) -> Option<EntryId> {
+        let ranks = self.ready.iter().enumerate().filter_map(|(at, id)| {
+            let rank = self.entries.get(id).and_then(|entry| rank(*id, entry))?;
+            Some((rank, at))
+        });
+        let (_, at) = ranks.min()?;
+        let id = self.ready.remove(at)?;
+        self.entries.get_mut(&id)?.phase = Phase::Sending;
+        Some(id)
+    }
+
+    /// Whether this one could be sent now.
+    #[must_use]
+    pub fn is_ready(&self, id: EntryId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.phase == Phase::Ready)
+    }
+
     /// Whether any entry could be sent but for `allowed`.
     #[must_use]
     pub fn has_ready(&self) -> bool {
@@ -139,7 +157,9 @@ impl Window {
     /// The entry is sent again after `at`; its lanes wait for it.
     pub fn wait_until(&mut self, id: EntryId, at: Timestamp) {
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.phase = Phase::BackingOff;
+            if std::mem::replace(&mut entry.phase, Phase::BackingOff) == Phase::Ready {
+                self.ready.retain(|ready| *ready != id);
+            }
             entry.not_before = Some(at);
             self.timers.insert((at, id));
         }

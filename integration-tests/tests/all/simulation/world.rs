@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use barid_config::document::OnReject;
 use barid_delivery::connect::Backoff;
 use barid_delivery::connect::{
     AnswerClass, Answered, Connection, Connector, Met, Outgoing, Sent as Attempt, Status, TransportError,
@@ -19,8 +20,8 @@ use barid_log::{Log, LogError, Position, ReadLimit};
 use barid_model::record::{Answer, AnswerRecord, InRecord, OutcomeRecord, ParkEvent, Parked, Record as _};
 use barid_model::stage::{Call, StageError};
 use barid_model::{
-    Cause, Clock, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType, MessageUid,
-    Name, Partitions, Payload, Revision, Timestamp,
+    Cause, Clock, DeliveryId, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType, MessageUid,
+    Name, Partition, Partitions, Payload, Revision, Timestamp,
 };
 use barid_pipeline::{Handle, Intake, Program, Programs, router, subject, supervise};
 use barid_transform::{Applied, ApplyInput, RouteOutput, RouteResult, RouteTarget};
@@ -198,6 +199,8 @@ impl World {
             retry_initial: Duration::from_millis(20),
             retry_max: Duration::from_millis(200),
             repeat_bound: 1,
+            unanswered: 2,
+            on_reject: if self.random.percent(70) { OnReject::Quarantine } else { OnReject::Hold },
             paused: false,
             overflow: overflow.then_some(Bound { messages: 3, age: None }),
             judge: Box::new(judge),
@@ -284,7 +287,11 @@ impl World {
         let (name, commands) = &life.commands[self.random.below(life.commands.len() as u64) as usize];
         let parked = self.parked(name).await;
         let pick = (!parked.is_empty()).then(|| parked[self.random.below(parked.len() as u64) as usize]);
-        let act = match (self.random.below(6), pick) {
+        let act = match (self.random.below(7), pick) {
+            (6, _) => match self.waiting(name).await {
+                Some((delivery, out)) => Act::EndWaiting { delivery, out, keep: self.random.percent(50) },
+                None => return,
+            },
             (0, _) => Act::Release(None),
             (1, Some((at, Parked::Held))) => Act::ReleaseDelivery(at),
             (2, Some((at, Parked::Quarantined))) => Act::Rerun(at),
@@ -298,6 +305,16 @@ impl World {
             _ => return,
         };
         act_on(commands, act).await;
+    }
+
+    /// Something that stands in OUT of a destination, among the last: most of it still waits.
+    async fn waiting(&self, destination: &Name) -> Option<(DeliveryId, (Partition, u64))> {
+        let partitions: Vec<_> = PARTITIONS.all().collect();
+        let partition = partitions[self.random.below(partitions.len() as u64) as usize];
+        let out = self.read(&subject::out(destination, partition).unwrap()).await;
+        let (position, bytes) = out.iter().rev().nth(self.random.below(6) as usize)?;
+        let record = barid_model::record::OutRecord::decode(bytes.clone()).unwrap();
+        Some((record.id, (partition, *position)))
     }
 
     /// What stands in PARK of a destination and has not ended.
@@ -479,7 +496,14 @@ impl Connection for Receiver {
     fn send<'a>(&'a mut self, out: &'a Outgoing) -> BoxFuture<'a, Attempt> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(self.random.below(15))).await;
-            let mood = if self.healed.load(Ordering::SeqCst) { 99 } else { self.random.below(100) };
+            let healed = self.healed.load(Ordering::SeqCst);
+            // It cannot bear some messages: it takes them and never answers, every time.
+            let unbearable = u64::from(out.record.uid.as_bytes()[15]) % 25 == 0;
+            let mood = match (healed, unbearable) {
+                (true, _) => 99,
+                (false, true) => 7,
+                (false, false) => self.random.below(100),
+            };
             if mood < 4 {
                 return Attempt::Failed(TransportError::new(TransportKind::Connect, "down"));
             }

@@ -104,15 +104,9 @@ fn reason(answered: &Answered) -> Finding {
     let said = &answered.answer.code;
     let text = match answered.error.as_str() {
         "" => format!("the destination answered {said}"),
-        error if is_code(error) => format!("the destination answered {said} with error {error}"),
-        _ => format!("the destination answered {said} with an error code of its own"),
+        _ => format!("the destination answered {said} with {}", answered.error_in_words()),
     };
     Finding::error(code, "", "destination.answer", text)
-}
-
-/// Whether an error code is certainly a code: senders put anything there.
-fn is_code(error: &str) -> bool {
-    error.len() <= 5 && error.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl fmt::Debug for Answers {

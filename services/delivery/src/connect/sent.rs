@@ -20,6 +20,36 @@ pub enum Sent {
     Unsendable(Finding),
 }
 
+impl Sent {
+    /// Why this attempt may be the message's own fault, where it may: it was on an open connection, and what came back
+    /// was nothing, a closed connection, or a server's crash. A receiver that is away looks the same, so only what
+    /// becomes of other messages tells the two apart. Without a word of the receiver's own text.
+    #[must_use]
+    pub fn suspicion(&self) -> Option<String> {
+        match self {
+            Self::Failed(error) => error.kind.may_be_the_message().then(|| error.to_string()),
+            Self::Answered(Answered { class: AnswerClass::Unavailable { .. }, status: Some(status), .. }) => {
+                CRASHES.contains(status).then(|| format!("HTTP status {status}"))
+            }
+            Self::Answered(_) | Self::Unsendable(_) => None,
+        }
+    }
+
+    /// What came of it in words, without a word of the receiver's own text: that may hold patient data.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Failed(error) => error.to_string(),
+            Self::Unsendable(finding) => finding.text.clone(),
+            Self::Answered(answered) if answered.error.is_empty() => format!("answered {}", answered.answer.code),
+            Self::Answered(answered) => format!("answered {}, {}", answered.answer.code, answered.error_in_words()),
+        }
+    }
+}
+
+/// HTTP statuses of a server, or of a proxy before it, that failed on a request.
+const CRASHES: [u16; 3] = [500, 502, 504];
+
 /// A receiver's answer.
 #[derive(Clone)]
 pub struct Answered {
@@ -49,6 +79,12 @@ impl Answered {
             text: String::new(),
             answer: Answer { code: code.to_owned(), bytes: bytes.into() },
         }
+    }
+
+    /// The error it names; receivers put anything there, so only what is certainly a code is repeated.
+    pub(super) fn error_in_words(&self) -> String {
+        let is_code = self.error.len() <= 5 && self.error.bytes().all(|byte| byte.is_ascii_digit());
+        if is_code { format!("error {}", self.error) } else { "an error code of its own".to_owned() }
     }
 }
 
@@ -146,6 +182,15 @@ impl TransportKind {
         Self::Storage,
         Self::Secret,
     ];
+
+    /// Whether a message that the receiver cannot bear ends like this: it had a connection, and no answer.
+    #[must_use]
+    pub const fn may_be_the_message(self) -> bool {
+        match self {
+            Self::Timeout | Self::Closed | Self::Mismatch | Self::Garbled | Self::Busy => true,
+            Self::Connect | Self::Tls | Self::Storage | Self::Secret => false,
+        }
+    }
 
     /// The word in metrics and the status.
     #[must_use]

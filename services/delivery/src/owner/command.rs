@@ -1,4 +1,5 @@
-//! What a person can have done at a destination: release what is held, run again or give up what stands in PARK.
+//! What a person can have done at a destination: release what is held, run again or give up what stands in PARK. What
+//! only waits to be sent is ended by `waiting`.
 //!
 //! Pausing is no command here: it is part of the plan. Who asked and why is in the records written.
 
@@ -6,13 +7,14 @@ use std::sync::Arc;
 
 use barid_log::{Position, ReadLimit};
 use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _, WaitingCaller};
-use barid_model::{DeliveryId, Lane, Outcome, Payload, Revision};
+use barid_model::{DeliveryId, Lane, Outcome, Partition, Payload, Revision};
 use barid_pipeline::subject;
 use tokio::sync::oneshot;
 
+use super::waiting::Meant;
 use super::write::Over;
 use super::{Owner, OwnerError};
-use crate::window::{EntryId, Place};
+use crate::window::{EntryId, Phase, Place};
 
 /// What a person asks for; `reply` ends when what was decided is durable, so that no crash takes back what was said.
 #[derive(Debug)]
@@ -49,17 +51,33 @@ pub enum Act {
     Discard(u64),
     /// What is parked here, at the head of a held lane, is set aside; its lane goes on.
     SetAside(u64),
+    /// What waits here in OUT to be sent is given up, or set aside; its lanes go on. What is on its way right now, when
+    /// this try has failed.
+    EndWaiting {
+        /// Which.
+        delivery: DeliveryId,
+        /// Where it stands in OUT.
+        out: (Partition, u64),
+        /// Set aside, so that it can be run again.
+        keep: bool,
+    },
 }
 
 /// Why a command was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Nothing stands at this position.
-    #[error("nothing is parked there any more")]
+    #[error("it does not wait there any more: look again")]
     Gone,
-    /// It is being sent right now.
-    #[error("it is being sent right now: try again when it has been answered")]
+    /// It is being sent right now, and somebody else has decided on it meanwhile.
+    #[error("it is being sent right now, and somebody else has decided what becomes of it: look again")]
     Sending,
+    /// It was being sent, and was answered; or somebody has just decided on it.
+    #[error("it has been answered or decided on meanwhile: look again")]
+    Ended,
+    /// More was decided on behind what is read than can be remembered.
+    #[error("too much that waits behind this destination's window has been decided on: let it read on first")]
+    TooMany,
     /// Only what is quarantined can be run again; what is held is released.
     #[error("it is not quarantined: release its lane instead")]
     NotQuarantined,
@@ -77,16 +95,20 @@ pub(super) struct Telling {
     count: u64,
 }
 
-type Reply = oneshot::Sender<Result<u64, Refusal>>;
+pub(super) type Reply = oneshot::Sender<Result<u64, Refusal>>;
 
 impl Telling {
+    pub(super) const fn new(reply: Reply, count: u64) -> Self {
+        Self { reply, count }
+    }
+
     /// It is durable.
     pub(super) fn done(self) {
         told(self.reply, Ok(self.count));
     }
 }
 
-fn told(reply: Reply, done: Result<u64, Refusal>) {
+pub(super) fn told(reply: Reply, done: Result<u64, Refusal>) {
     if reply.send(done).is_err() {
         tracing::debug!("who gave a command has left before it was carried out");
     }
@@ -106,15 +128,36 @@ impl Owner {
             | Act::Remade { position, .. }
             | Act::Discard(position)
             | Act::SetAside(position) => match self.parked_at(position).await? {
-                Some(record) => self.act(&act, position, *record, &actor, &reason),
+                Some(record) => match self.on_its_way(&act, position, &record) {
+                    Some((id, keep)) => {
+                        self.end_in_window(id, Meant { keep, actor, reason, reply });
+                        return Ok(());
+                    }
+                    None => self.act(&act, position, *record, &actor, &reason),
+                },
                 None => Err(Refusal::Gone),
             },
+            Act::EndWaiting { delivery, out, keep } => {
+                return self.end_waiting(delivery, out, Meant { keep, actor, reason, reply }).await;
+            }
         };
         match done {
             Ok(count) if count > 0 => self.writing.tell(Telling { reply, count }),
             nothing => told(reply, nothing),
         }
         Ok(())
+    }
+
+    /// The entry of what came back from PARK and is being sent, where it is to be ended, and whether it is to be kept.
+    fn on_its_way(&self, act: &Act, at: u64, record: &ParkRecord) -> Option<(EntryId, bool)> {
+        let keep = match act {
+            Act::Discard(_) => false,
+            Act::SetAside(_) => true,
+            _ => return None,
+        };
+        let id = self.window.find(record.delivery.id)?;
+        let entry = self.window.get(id)?;
+        (entry.phase == Phase::Sending && entry.place == Place::Park(at)).then_some((id, keep))
     }
 
     fn act(&mut self, act: &Act, at: u64, record: ParkRecord, actor: &str, reason: &str) -> Result<u64, Refusal> {
@@ -129,6 +172,7 @@ impl Owner {
                 self.rerun(at, ParkRecord { delivery, ..record });
             }
             Act::ReleaseDelivery(_) | Act::Release(_) => self.write_released(at),
+            Act::EndWaiting { .. } => return Err(Refusal::Gone),
             Act::Discard(_) | Act::SetAside(_) => {
                 let entry = self.take_away(at, &record.delivery)?;
                 // The lane of a held head that is taken away goes on when that is durable.
@@ -177,7 +221,7 @@ impl Owner {
         let Some(id) = self.window.find(delivery.id) else { return Ok(None) };
         let Some(entry) = self.window.get(id) else { return Ok(None) };
         if !entry.phase.is_movable() || entry.place != Place::Park(at) {
-            return Err(Refusal::Sending);
+            return Err(Refusal::Ended);
         }
         self.window.recording(id);
         Ok(Some(id))

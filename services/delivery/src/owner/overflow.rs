@@ -51,6 +51,8 @@ pub(super) struct Overflow {
     look_at: Timestamp,
     /// By partition: everything up to here came while there was room.
     taken: HashMap<Partition, u64>,
+    /// By partition: what came anew is set aside up to here.
+    reached: HashMap<Partition, u64>,
     /// Ended and not yet read in its turn.
     ahead: HashMap<Partition, VecDeque<Piece>>,
     count: u64,
@@ -117,23 +119,29 @@ impl Overflow {
         self.asked && self.taken.get(&partition).is_none_or(|taken| position > *taken)
     }
 
-    fn end(&self, partition: Partition) -> u64 {
-        self.ahead.get(&partition).and_then(VecDeque::back).map_or(0, |piece| piece.to)
-    }
-
-    fn add(&mut self, partition: Partition, position: u64, outcome: u64) {
+    /// Notes that this position has ended, wherever it is among those that have.
+    pub(super) fn add(&mut self, partition: Partition, position: u64, outcome: u64) {
         let pieces = self.ahead.entry(partition).or_default();
-        match pieces.back_mut() {
+        let at = pieces.partition_point(|piece| piece.from <= position);
+        match at.checked_sub(1).and_then(|before| pieces.get_mut(before)) {
+            Some(piece) if position <= piece.to => return,
             Some(piece) if piece.to + 1 == position => {
                 piece.to = position;
                 piece.outcome = piece.outcome.min(outcome);
             }
             _ => {
-                pieces.push_back(Piece { from: position, to: position, outcome });
+                pieces.insert(at, Piece { from: position, to: position, outcome });
                 self.pieces += 1;
             }
         }
         self.count += 1;
+    }
+
+    /// Whether this position has ended and is not yet read in its turn.
+    pub(super) fn has_ended(&self, (partition, position): (Partition, u64)) -> bool {
+        let Some(pieces) = self.ahead.get(&partition) else { return false };
+        let at = pieces.partition_point(|piece| piece.from <= position);
+        at.checked_sub(1).and_then(|before| pieces.get(before)).is_some_and(|piece| position <= piece.to)
     }
 }
 
@@ -211,7 +219,8 @@ impl Owner {
     async fn set_aside_ahead(&mut self) -> Result<(), OwnerError> {
         for partition in self.options.partitions.all() {
             let taken = self.overflow.taken.get(&partition).copied().unwrap_or(0);
-            let from = taken.max(self.window.read(partition)).max(self.overflow.end(partition)) + 1;
+            let reached = self.overflow.reached.get(&partition).copied().unwrap_or(0);
+            let from = taken.max(self.window.read(partition)).max(reached) + 1;
             if self.end_of_out(partition)? < from {
                 continue;
             }
@@ -224,6 +233,11 @@ impl Owner {
                     position,
                     source,
                 })?;
+                self.overflow.reached.insert(partition, position);
+                // A person has decided on it.
+                if self.overflow.has_ended((partition, position)) {
+                    continue;
+                }
                 let outcome = self.writing.next().0;
                 self.write_ahead(Arc::new(record), (partition, position), reason());
                 self.overflow.add(partition, position, outcome);

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use barid_model::record::Parked;
-use barid_model::{Lane, Outcome, Timestamp};
+use barid_model::{DeliveryId, Lane, Outcome, Timestamp};
 use parking_lot::Mutex;
 
+use super::trouble::{Trouble, Troubles, Try};
 use super::{Owner, Plan};
-use crate::connect::{Sent, Verdict};
+use crate::connect::{Outgoing, Sent, Verdict};
 
 /// Held lanes that are named in the status; the rest are counted.
 const HELD_LANES_SHOWN: usize = 100;
@@ -29,6 +30,7 @@ pub struct Shared {
     /// When the last delivery was made, in microseconds since the epoch; 0: none.
     pub last: AtomicI64,
     view: Mutex<View>,
+    troubles: Mutex<Troubles>,
     ended: Mutex<Option<Arc<Ended>>>,
 }
 
@@ -79,10 +81,24 @@ impl Shared {
         self.view.lock().clone()
     }
 
-    pub(super) fn attempted(&self, sent: &Sent, verdict: &Verdict) {
+    /// What went wrong with a delivery, where something did and it is not long ago.
+    #[must_use]
+    pub fn trouble(&self, id: DeliveryId) -> Option<Trouble> {
+        self.troubles.lock().of(id).cloned()
+    }
+
+    pub(super) fn next_try(&self, id: DeliveryId, at: Option<Timestamp>) {
+        self.troubles.lock().next(id, at);
+    }
+
+    pub(super) fn attempted(&self, out: &Outgoing, sent: &Sent, verdict: &Verdict, number: u32, at: Timestamp) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
+        let tried = || Try { number, at, text: sent.summary() };
         if matches!(verdict, Verdict::Retry { .. }) {
             self.retries.fetch_add(1, Ordering::Relaxed);
+            self.troubles.lock().failed(out.id(), tried());
+        } else if number > 1 {
+            self.troubles.lock().ended(out.id(), tried());
         }
         let error = match (sent, verdict) {
             (Sent::Failed(error), _) => Some(error.to_string()),
@@ -146,5 +162,6 @@ impl Owner {
             self.slots.replace(&self.plan);
         }
         self.circuit.closed();
+        self.suspects.forget();
     }
 }

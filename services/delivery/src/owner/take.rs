@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use barid_log::{Position, ReadLimit};
-use barid_model::Finding;
 use barid_model::record::{OutRecord, ParkEvent, ParkRecord, Parked, Record as _};
+use barid_model::{DeliveryId, Finding};
 use barid_pipeline::subject;
 
 use super::circuit::pause;
@@ -169,8 +169,16 @@ impl Owner {
         let since = self.now().minus(super::STALL_AFTER);
         for id in self.window.stalled(since) {
             tracing::warn!(destination = %self.options.destination, "a lane that is refused again and again is parked");
-            self.park_lanes(id, Parked::Stalled, Vec::new());
+            let findings = self.window.get(id).and_then(|entry| self.last_failure(entry.record.id));
+            self.park_lanes(id, Parked::Stalled, findings.into_iter().collect());
         }
+    }
+
+    /// Why the last try of a delivery failed.
+    pub(super) fn last_failure(&self, delivery: DeliveryId) -> Option<Finding> {
+        let trouble = self.options.shared.trouble(delivery)?;
+        let text = format!("the last try failed: {}", trouble.tries.back()?.text);
+        Some(Finding::error(207, "", "destination.retried", text))
     }
 
     /// The channels that are paused have changed.

@@ -139,6 +139,17 @@ impl Owner {
         self.writing.parks.push(ParkWrite { event, entry: None, outcome: Some(outcome), over: None });
     }
 
+    /// A delivery is set aside by a person.
+    pub(super) fn write_aside(
+        &mut self,
+        event: ParkEvent,
+        entry: Option<EntryId>,
+        outcome: OutcomeRecord,
+        over: Option<Over>,
+    ) {
+        self.writing.parks.push(ParkWrite { event, entry, outcome: Some(outcome), over });
+    }
+
     /// What stands in PARK is parked again for a person: run again, or set aside with its outcome.
     pub(super) fn write_again(
         &mut self,
@@ -185,7 +196,13 @@ impl Owner {
         self.window.get(id).map(|entry| self.park_of(entry, why, findings, answer))
     }
 
-    fn park_of(&self, entry: &Entry, why: Parked, findings: Vec<Finding>, answer: Option<Answer>) -> ParkRecord {
+    pub(super) fn park_of(
+        &self,
+        entry: &Entry,
+        why: Parked,
+        findings: Vec<Finding>,
+        answer: Option<Answer>,
+    ) -> ParkRecord {
         ParkRecord {
             why,
             at: self.options.clock.now(),
@@ -202,7 +219,7 @@ impl Owner {
         self.window.get(id).map(|entry| self.outcome_of(entry, ending))
     }
 
-    fn outcome_of(&self, entry: &Entry, ending: Ending) -> OutcomeRecord {
+    pub(super) fn outcome_of(&self, entry: &Entry, ending: Ending) -> OutcomeRecord {
         let awaited = entry.record.waits.as_ref().map(|caller| caller.key);
         OutcomeRecord {
             id: entry.record.id,
@@ -229,7 +246,7 @@ impl Owner {
     }
 
     /// The place in PARK that an entry of the window came back from.
-    fn over(&self, id: EntryId) -> Option<Over> {
+    pub(super) fn over(&self, id: EntryId) -> Option<Over> {
         let entry = self.window.get(id)?;
         match entry.place {
             Place::Park(position) => {

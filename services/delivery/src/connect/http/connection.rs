@@ -52,15 +52,10 @@ impl Slot {
             Ok(request) => request,
             Err(sent) => return *sent,
         };
-        let deadline = Instant::now() + self.shared.timeout;
         let limit = if out.is_awaited() { AWAITED_BODY_MAX } else { BODY_MAX };
-        match timeout_at(deadline, self.exchange(request, limit)).await {
-            Ok(Ok(received)) => received.judge(out),
-            Ok(Err(error)) => Sent::Failed(error),
-            Err(_) => {
-                let text = format!("no answer within {} ms", self.shared.timeout.as_millis());
-                Sent::Failed(TransportError::after_write(TransportKind::Timeout, text))
-            }
+        match self.exchange(request, limit).await {
+            Ok(received) => received.judge(out),
+            Err(error) => Sent::Failed(error),
         }
     }
 
@@ -68,14 +63,14 @@ impl Slot {
     async fn exchange(&mut self, request: Request<Full<Bytes>>, limit: usize) -> Result<Received, TransportError> {
         let mut request = request;
         if let Some(mut live) = self.live.take().filter(Live::is_usable) {
-            match live.exchange(request, limit).await {
+            match live.within(request, limit).await {
                 Ok(received) => return Ok(self.keep(live, received)),
                 Err(Failure { unsent: Some(unsent), .. }) => request = unsent,
                 Err(failure) => return Err(failure.error),
             }
         }
         let mut live = Live::open(&self.shared).await?;
-        let received = live.exchange(request, limit).await.map_err(|failure| failure.error)?;
+        let received = live.within(request, limit).await.map_err(|failure| failure.error)?;
         Ok(self.keep(live, received))
     }
 
@@ -124,6 +119,18 @@ impl Live {
 
     fn is_usable(&self) -> bool {
         !self.sender.is_closed() && !self.shared.dialer.should_leave(self.endpoint)
+    }
+
+    /// An exchange within the time for it. Connecting has a time of its own: who cannot be reached was sent nothing.
+    async fn within(&mut self, request: Request<Full<Bytes>>, limit: usize) -> Result<Received, Failure> {
+        let timeout = self.shared.timeout;
+        match timeout_at(Instant::now() + timeout, self.exchange(request, limit)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let text = format!("no answer within {} ms", timeout.as_millis());
+                Err(Failure { error: TransportError::after_write(TransportKind::Timeout, text), unsent: None })
+            }
+        }
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>, limit: usize) -> Result<Received, Failure> {

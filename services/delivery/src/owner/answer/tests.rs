@@ -65,6 +65,8 @@ fn options(log: &Arc<dyn Log>) -> Options {
         connections: 1,
         retry_initial: std::time::Duration::from_secs(1),
         retry_max: std::time::Duration::from_secs(1),
+        unanswered: 3,
+        on_reject: barid_config::document::OnReject::Quarantine,
         repeat_bound: 1,
         paused: true,
         overflow: None::<Bound>,

@@ -88,6 +88,8 @@ impl House {
             connections: 4,
             retry_initial: Duration::from_millis(10),
             retry_max: Duration::from_millis(10),
+            unanswered: 3,
+            on_reject: barid_config::document::OnReject::Quarantine,
             repeat_bound: 1,
             paused,
             overflow: Some(Bound { messages, age: None }),

@@ -1,0 +1,6 @@
+//! The owner of a destination over a log in memory, against receivers that misbehave. Time is the test's own.
+
+mod deciding;
+mod house;
+mod silent;
+mod stopping;
