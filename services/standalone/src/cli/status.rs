@@ -44,10 +44,7 @@ pub(super) fn print(status: &Status, all: bool, out: &mut Out) -> Result<(), Fai
         out.line(format!("! {}", clean(&warning)))?;
     }
     if let Some(started) = status.started {
-        out.line(format!(
-            "ACCEPTED, BY ROUTES, REFUSED and DELIVERED count since the start at {}",
-            time::local(started)
-        ))?;
+        out.line(format!("messages and deliveries are counted since the start at {}", time::local(started)))?;
     }
     listeners(&status.listeners, out)?;
     senders(&status.senders, status.now, all, out)?;
