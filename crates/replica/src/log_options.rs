@@ -34,6 +34,12 @@ pub struct LogOptions {
     /// Authorities of the servers' certificates (PEM)
     #[arg(long, env = "BARID_NATS_AUTHORITIES", value_name = "FILE")]
     pub nats_authorities: Option<PathBuf>,
+    /// Our certificate for the servers (PEM)
+    #[arg(long, env = "BARID_NATS_CERTIFICATE", value_name = "FILE", requires = "nats_key")]
+    pub nats_certificate: Option<PathBuf>,
+    /// Key of our certificate (PEM)
+    #[arg(long, env = "BARID_NATS_KEY", value_name = "FILE", requires = "nats_certificate")]
+    pub nats_key: Option<PathBuf>,
     /// Name of the installation; several may share servers
     #[arg(long, env = "BARID_INSTALLATION", value_name = "NAME", default_value = "barid")]
     pub installation: String,
@@ -63,6 +69,7 @@ impl LogOptions {
                 nkey_seed: seed,
                 user: users.into_iter().flatten().next(),
                 authorities: self.nats_authorities.clone(),
+                certificate: self.nats_certificate.clone().zip(self.nats_key.clone()),
                 ..Connect::to(servers)
             }
         };
