@@ -117,13 +117,7 @@ impl Bench {
     }
 
     /// What is accepted with one number of connections.
-    async fn only(
-        &mut self,
-        rounds: u32,
-        connections: usize,
-        echo: &Echo,
-        engine: &Running<'_>,
-    ) -> Result<(), Failed> {
+    async fn only(&mut self, rounds: u32, connections: usize, echo: &Echo, engine: &Running<'_>) -> Result<(), Failed> {
         let mut beside = Beside::default();
         for _ in 0..rounds {
             self.beside(connections, &mut beside, echo, engine).await?;
