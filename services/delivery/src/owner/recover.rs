@@ -173,6 +173,11 @@ impl Recovered {
         self.targets.is_empty()
     }
 
+    /// Up to where of a partition the owner before may have sent; 0 where that was read again long ago.
+    pub(super) fn unread(&self, partition: Partition) -> u64 {
+        self.targets.get(&partition).copied().unwrap_or(0)
+    }
+
     /// What needs nothing any more, with where its outcome stands; no earlier than `outcomes` where only PARK tells it.
     pub(super) fn take_ended(&mut self, outcomes: u64) -> Vec<((Partition, u64), u64)> {
         let ended = std::mem::take(&mut self.ended).into_iter();

@@ -199,6 +199,22 @@ impl House {
         Running { shared, plan, commands, stop, task, _paused: paused }
     }
 
+    /// An owner that has taken over and has read nothing yet.
+    pub(super) async fn owner(&self) -> Owner {
+        let (_, plan) = watch::channel(self.plan(Manners::default()));
+        let (_, paused) = watch::channel(Arc::default());
+        let options = Options {
+            log: Arc::clone(&self.log),
+            destination: Name::local("destination"),
+            partitions: Partitions::new(1),
+            plan,
+            paused,
+            clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
+            shared: Arc::default(),
+        };
+        Owner::open(options).await.unwrap()
+    }
+
     /// Routes messages to it, numbered on, each in the lanes that its number gives.
     pub(super) async fn route(&mut self, count: u64, lanes: impl Fn(u64) -> Vec<u64>) {
         let subject = subject::out(&Name::local("destination"), P).unwrap();
