@@ -4,20 +4,26 @@
 //! Ingress replicas have an address each (127.0.0.1, 127.0.0.2 and so on) and the ports of the documents.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::{ProcessError, binary, free_port, get};
+use crate::process::{ProcessError, binary, get};
 use crate::servers::nats::{self, NatsServers, SYSTEM, USER};
 use crate::servers::{Guarded, ServerError};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The first of the ports that replicas are given, below those that systems give by themselves.
+const FIRST_PORT: u16 = 12_000;
+/// How many there are.
+const PORTS: u32 = 18_000;
 
 /// A service of the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +135,7 @@ impl Mesh {
         std::fs::write(documents.join("all.yaml"), &settings.documents).map_err(failed("documents"))?;
         let storage = settings.nats.file_store;
         let nats = NatsServers::start(settings.nats.clone()).await?;
-        let port = || free_port().map_err(failed("port"));
+        let port = || fixed_port().map_err(failed("port"));
         let programs = binary()?;
         let published = SocketAddr::from(([127, 0, 0, 1], port()?));
         let data = |name: &str| directory.path().join(name).display().to_string();
@@ -267,6 +273,20 @@ impl Mesh {
     pub async fn ask(&self, role: Role, number: usize, path: &str) -> Option<(u16, String)> {
         get(self.replicas.get(&(role, number))?.admin, path).await.ok()
     }
+}
+
+/// A port that is free and that the system gives to nobody who asks for any: a replica that is started again finds it.
+fn fixed_port() -> std::io::Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % PORTS).unwrap_or(0);
+    for _ in 0..PORTS {
+        let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % u16::try_from(PORTS).unwrap_or(1);
+        let port = FIRST_PORT + next;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(std::io::ErrorKind::AddrNotAvailable.into())
 }
 
 /// What every replica is told.

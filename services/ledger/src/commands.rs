@@ -6,6 +6,9 @@
 pub mod audit;
 pub mod history;
 pub mod journal;
+#[cfg(feature = "mesh")]
+pub mod mesh;
+pub mod pause;
 pub mod payload;
 pub mod rows;
 pub mod search;

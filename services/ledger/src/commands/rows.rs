@@ -130,5 +130,6 @@ pub fn delivery(message: &MessageView, delivery: DeliveryView) -> DeliveryDetail
         findings: delivery.findings,
         actor: delivery.actor,
         reason: delivery.reason,
+        failing: None,
     }
 }

@@ -118,6 +118,9 @@ fn wrong(delivery: &DeliveryView, states: &[State]) -> Option<String> {
         let hint = if delivery.state == State::Held { ": release its lane" } else { "" };
         return Some(format!("it is {}{hint}", rows::state(delivery.state)));
     }
+    if delivery.state == State::InFlight && delivery.out.is_none() {
+        return Some("it is not at a destination yet: try again".to_owned());
+    }
     None
 }
 
@@ -136,19 +139,22 @@ async fn of_message(
         }
         return Ok(Chosen { targets: vec![Target::Message(Box::new(message))], missed: Vec::new() });
     }
+    // Only by its route: what goes its way is not given up because another delivery of the message is.
+    let in_flight = |delivery: &DeliveryView| route.is_some() || delivery.state != State::InFlight;
     let mut chosen = Chosen::default();
     let meant = message.deliveries.iter().filter(|delivery| route.is_none_or(|route| delivery.route == route));
     for delivery in meant.filter(|delivery| delivery.rerun_as.is_none()) {
         // Of a message only what waits is meant; of a named route whatever it has.
-        if route.is_some() || states.contains(&delivery.state) {
+        if route.is_some() || states.contains(&delivery.state) && in_flight(delivery) {
             take(&mut chosen, delivery.clone(), states);
         }
     }
     if chosen.matched() == 0 {
         let of = route.map(|route| format!(" by route {route}")).unwrap_or_default();
         return Err(CommandError::conflict(format!(
-            "nothing of message {uid}{of} waits for a person: it is {}",
-            rows::state(message.state)
+            "nothing of message {uid}{of} waits for a person: it is {}{}",
+            rows::state(message.state),
+            if message.state == State::InFlight { "; to give up what is on its way, name its route" } else { "" }
         )));
     }
     Ok(chosen)
@@ -162,7 +168,9 @@ async fn found(
     limit: u64,
 ) -> CommandResult<Vec<Target>> {
     let filter = super::waiting::filter(history, query);
-    let waits: Vec<State> = states.iter().copied().filter(|state| *state != State::Quarantined).collect();
+    let asked = query.why.as_deref() == Some(state::IN_FLIGHT);
+    let waits = states.iter().copied().filter(|state| *state != State::Quarantined);
+    let waits: Vec<State> = waits.filter(|state| asked == (*state == State::InFlight)).collect();
     let mut targets = Vec::new();
     if query.why.as_deref() != Some(state::QUARANTINED) && !waits.is_empty() {
         waiting(history, DeliveryFilter { states: waits, ..filter.clone() }, limit, &mut targets).await?;

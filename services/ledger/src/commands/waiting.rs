@@ -55,7 +55,7 @@ pub fn filter(history: &History, query: &ParkedQuery) -> DeliveryFilter {
         channel: query.channel.clone(),
         facility: query.facility.clone().map(|text| search::facility(history, text)),
         destination: query.destination.clone(),
-        parked: query.why.clone().filter(|why| why != state::QUARANTINED),
+        parked: query.why.clone().filter(|why| why != state::QUARANTINED && why != state::IN_FLIGHT),
         latest_run: true,
         ..DeliveryFilter::default()
     }
