@@ -2,7 +2,7 @@
 
 use barid_model::{Lane, Name};
 use barid_runtime::control::protocol::{
-    DiscardRequest, Done, HeldHead, LaneText, ReleaseRequest, ReloadRequest, RerunRequest,
+    DiscardRequest, Done, HeldHead, LaneText, ReleaseRequest, ReloadRequest, RerunRequest, state,
 };
 use barid_runtime::{Exit, Failure};
 
@@ -42,6 +42,9 @@ pub(super) struct Rerun {
 pub(super) struct Discard {
     #[command(flatten)]
     which: Which,
+    /// What still waits to be sent, not what waits for a person: the backlog of a destination that is gone
+    #[arg(long, conflicts_with_all = ["uid", "deliveries"])]
+    in_flight: bool,
 }
 
 /// Options of `release`.
@@ -97,7 +100,7 @@ pub(super) async fn rerun(args: Rerun, context: &mut Context) -> Result<Exit, Fa
 
 /// Gives deliveries up.
 pub(super) async fn discard(args: Discard, context: &mut Context) -> Result<Exit, Failure> {
-    let select = args.which.filter.selection(context, None)?;
+    let select = args.which.filter.selection(context, args.in_flight.then_some(state::IN_FLIGHT))?;
     let named = Named::from(&select);
     let request =
         DiscardRequest { by: args.which.by.by()?, select, limit: args.which.limit, dry_run: args.which.dry_run };

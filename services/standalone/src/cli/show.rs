@@ -181,6 +181,10 @@ fn why(run: &DeliveryDetail) -> String {
         // An expression may have put patient data into the name, so it is printed where it is asked for.
         said.push(format!("the file's name: --answer {}", run.route));
     }
+    if let Some(failing) = &run.failing {
+        let next = failing.next.map(|at| format!(", tried again at {}", time::local(at))).unwrap_or_default();
+        said.push(format!("the try of {} failed: {}{next}", time::local(failing.at), failing.text));
+    }
     if run.possible_duplicate {
         said.push("the destination may have it twice".to_owned());
     }

@@ -13,11 +13,12 @@ mod remake;
 mod replay;
 mod resend;
 mod status;
+mod trying;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, select, show, waiting};
+use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, select, waiting};
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
@@ -65,7 +66,7 @@ impl Commands for Engine {
         Box::pin(waiting::parked(&self.history, query))
     }
     fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>> {
-        Box::pin(show::show(&self.history, uid))
+        Box::pin(trying::show(self, uid))
     }
     fn payload(&self, request: PayloadRequest) -> BoxFuture<'_, CommandResult<Bytes>> {
         Box::pin(payload::payload(&self.history, request))

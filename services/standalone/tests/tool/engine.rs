@@ -201,6 +201,7 @@ impl Commands for Fake {
                 findings: vec![finding()],
                 actor: None,
                 reason: None,
+                failing: None,
             }],
             events: vec![Event { at: NOW, what: "accepted".into(), route: None, text: "through mllp".into() }],
         };

@@ -233,6 +233,23 @@ pub struct DeliveryDetail {
     pub actor: Option<String>,
     /// Why that person did.
     pub reason: Option<String>,
+    /// What keeps it from being delivered right now, as far as the running engine remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+}
+
+/// The last try of a delivery that goes on being tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failing {
+    /// When it ended.
+    #[serde(with = "crate::time")]
+    pub at: Timestamp,
+    /// What came of it, without a word of the receiver's own text.
+    pub text: String,
+    /// When it may be tried again; none while it is on its way.
+    #[serde(with = "crate::time::option")]
+    pub next: Option<Timestamp>,
 }
 
 /// One thing that happened to a message.

@@ -20,7 +20,7 @@ pub use act::{
 pub use audit::{Audit, AuditRequest, DeliveryBalance, Difference, MessageBalance};
 pub use configuration::{DocumentRef, ExplainRequest, Explanation, ProblemView, Setting, SnapshotView};
 pub use message::{
-    DeliveryDetail, DeliverySummary, Event, MessageDetail, MessageRow, ParkedRow, PayloadKind, PayloadRequest,
+    DeliveryDetail, DeliverySummary, Event, Failing, MessageDetail, MessageRow, ParkedRow, PayloadKind, PayloadRequest,
     RefusedRow, state,
 };
 pub use probe::{MetView, ProbeRequest, Probed};

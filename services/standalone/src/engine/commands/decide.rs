@@ -6,7 +6,7 @@
 
 use barid_delivery::owner::command::Act;
 use barid_ledger::{DeliveryFilter, DeliveryView, GivenUp, MessageView, Paging, State};
-use barid_model::{Cause, Digest, Lane, MessageUid, Name};
+use barid_model::{Cause, Digest, Lane, MessageUid, Name, Partition};
 use barid_pipeline::fanout::answer_key;
 use barid_runtime::control::protocol::{
     By, DeliverySelection, DiscardRequest, Done, HeldHead, Missed, ReleaseRequest, ReplayRevision, ReplayedMessage,
@@ -42,12 +42,13 @@ pub(super) async fn rerun(engine: &Engine, request: RerunRequest) -> CommandResu
     carry_out(engine, Verb::Rerun, &request.by, chosen, request.dry_run).await
 }
 
-/// Gives quarantined or held deliveries up; one that follows a held one where it is asked for by name or reason.
+/// Gives quarantined or held deliveries up; one that follows a held one, or is on its way, where it is asked for by name or
+/// reason.
 pub(super) async fn discard(engine: &Engine, request: DiscardRequest) -> CommandResult<Done> {
     check(&request.by)?;
     let states: &[State] = match &request.select {
         DeliverySelection::Query(query) if query.why.is_none() => &[State::Held, State::Quarantined],
-        _ => &[State::Held, State::Parked, State::Quarantined],
+        _ => &[State::Held, State::Parked, State::Quarantined, State::InFlight],
     };
     let chosen = choose(&engine.history, &request.select, states, request.limit).await?;
     carry_out(engine, Verb::Discard, &request.by, chosen, request.dry_run).await
@@ -144,6 +145,11 @@ async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> 
     // A route to a channel that failed made nothing that stands anywhere: its command says that it is given up.
     if delivery.destination.is_none() {
         return Ok(());
+    }
+    if let (Some(destination), None, Some(out)) = (&delivery.destination, delivery.park, delivery.out) {
+        let out = (Partition(out.partition), out.position);
+        let what = Act::EndWaiting { delivery: delivery.id, out, keep: false };
+        return act(engine, by, destination, what).await.map(drop);
     }
     let (destination, position) = place(delivery)?;
     act(engine, by, destination, Act::Discard(position)).await.map(drop)
