@@ -18,5 +18,6 @@ mod process_people;
 mod process_private;
 mod process_receivers;
 mod process_relay;
+mod process_silent;
 mod process_tls;
 mod simulation;

@@ -20,8 +20,8 @@ use barid_log::{Log, LogError, Position, ReadLimit};
 use barid_model::record::{Answer, AnswerRecord, InRecord, OutcomeRecord, ParkEvent, Parked, Record as _};
 use barid_model::stage::{Call, StageError};
 use barid_model::{
-    Cause, Clock, DeliveryId, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType, MessageUid,
-    Name, Partition, Partitions, Payload, Revision, Timestamp,
+    Cause, Clock, DeliveryId, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType,
+    MessageUid, Name, Partition, Partitions, Payload, Revision, Timestamp,
 };
 use barid_pipeline::{Handle, Intake, Program, Programs, router, subject, supervise};
 use barid_transform::{Applied, ApplyInput, RouteOutput, RouteResult, RouteTarget};
