@@ -173,14 +173,6 @@ impl House {
     }
 
     pub(super) fn run(&self, manners: Manners) -> Running {
-        self.run_as(manners, |run| tokio::spawn(run))
-    }
-
-    pub(super) fn run_as(
-        &self,
-        manners: Manners,
-        spawn: impl FnOnce(BoxFuture<'static, Result<(), OwnerError>>) -> tokio::task::JoinHandle<Result<(), OwnerError>>,
-    ) -> Running {
         let (plan, plans) = watch::channel(self.plan(manners));
         let (paused, channels) = watch::channel(Arc::default());
         let (commands, mut receiver) = mpsc::channel(1);
@@ -195,7 +187,7 @@ impl House {
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::clone(&shared),
         };
-        let task = spawn(Box::pin(async move { Owner::open(options).await?.run(&mut receiver, stopped).await }));
+        let task = tokio::spawn(async move { Owner::open(options).await?.run(&mut receiver, stopped).await });
         Running { shared, plan, commands, stop, task, _paused: paused }
     }
 
