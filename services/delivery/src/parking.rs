@@ -10,6 +10,8 @@
 //! plus two bits a parked record; what is quarantined stands in PARK too, but in nobody's way.
 
 mod bits;
+mod held;
+mod late;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use barid_model::record::{OutRecord, Parked};
 use barid_model::{Lane, Lanes};
 
 use bits::Bits;
+use late::Late;
 pub use scan::{Offer, Scan};
 
 /// Most parked lanes of a destination; at the bound it pauses. About 100 bytes each.
@@ -63,16 +66,6 @@ struct FacilityPark {
     highest: u64,
     /// What was parked after something that comes behind it in OUT: it was on its way when its lane was closed.
     late: Vec<Late>,
-}
-
-/// The place of a record that is being written: behind everything.
-const WRITING: u64 = u64::MAX;
-
-#[derive(Debug)]
-struct Late {
-    position: u64,
-    order: u64,
-    lanes: Lanes,
 }
 
 /// A lane, or all of a facility for a barrier that is parked.
@@ -140,14 +133,6 @@ impl Parking {
         self.waiting.iter().filter(|(why, _)| **why != Parked::Quarantined).map(|(_, count)| count).sum()
     }
 
-    /// The held lanes, for the status.
-    pub fn held(&self) -> impl Iterator<Item = Lane> + '_ {
-        self.queues.iter().filter(|(_, park)| park.mode == Mode::Held).filter_map(|(queue, _)| match queue {
-            Queue::Lane(lane) => Some(*lane),
-            Queue::Facility(_) => None,
-        })
-    }
-
     /// A message is about to be written to PARK: its lanes are closed from now on, and it counts in them. `out` is its
     /// place in OUT, which is the order that counts.
     pub fn reserve(&mut self, record: &OutRecord, why: Parked, out: u64) {
@@ -167,20 +152,6 @@ impl Parking {
                 Parked::Paused if park.mode == Mode::Draining => park.mode = Mode::Paused,
                 _ => {}
             }
-        }
-    }
-
-    /// Notes what is parked after something that comes behind it in OUT.
-    fn note_order(&mut self, record: &OutRecord, why: Parked, out: u64) {
-        if record.lanes == Lanes::None {
-            return;
-        }
-        let facility = self.facilities.entry(Arc::clone(&record.facility)).or_default();
-        let order = order(why, out);
-        if order < facility.highest {
-            facility.late.push(Late { position: WRITING, order, lanes: record.lanes.clone() });
-        } else if why != Parked::Rerun {
-            facility.highest = out;
         }
     }
 
@@ -207,14 +178,11 @@ impl Parking {
                 drains &= park.mode == Mode::Draining;
             }
         }
-        if let Some(facility) = self.facilities.get_mut(&record.facility).filter(|_| record.lanes != Lanes::None) {
-            if facility.first == 0 {
+        if record.lanes != Lanes::None {
+            if let Some(facility) = self.facilities.get_mut(&record.facility).filter(|facility| facility.first == 0) {
                 facility.first = position;
             }
-            let order = order(why, out);
-            if let Some(late) = facility.late.iter_mut().find(|late| late.order == order && late.position == WRITING) {
-                late.position = position;
-            }
+            self.late_stands(position, order(why, out), &record.facility);
         }
         if drains {
             self.rescan(position);
@@ -270,18 +238,6 @@ impl Parking {
         }
     }
 
-    /// A person has decided on the record at this position: it does not come back, and its lanes wait until that is
-    /// durable and [`Parking::end`] is called.
-    pub fn decide(&mut self, position: u64) {
-        self.decided.insert(position);
-    }
-
-    /// Whether a person has decided on what stands at this position.
-    #[must_use]
-    pub fn is_decided(&self, position: u64) -> bool {
-        self.decided.contains(&position)
-    }
-
     /// Whether what stands at this position waits no more.
     #[must_use]
     pub fn has_ended(&self, position: u64) -> bool {
@@ -317,59 +273,6 @@ impl Parking {
         }
     }
 
-    /// The lanes of this record, which stands in PARK, wait for a person from now on.
-    pub fn hold(&mut self, position: u64, why: Parked, delivery: &OutRecord) {
-        if why != Parked::Held && self.held_later.insert(position) {
-            self.recount(why, Parked::Held);
-        }
-        self.released.remove(&position);
-        self.held.insert(position, queues(delivery));
-        for queue in queues(delivery) {
-            if let Some(park) = self.queues.get_mut(&queue) {
-                park.mode = Mode::Held;
-            }
-        }
-    }
-
-    fn recount(&mut self, from: Parked, to: Parked) {
-        if let Some(waiting) = self.waiting.get_mut(&from) {
-            *waiting = waiting.saturating_sub(1);
-        }
-        *self.waiting.entry(to).or_default() += 1;
-    }
-
-    /// Why the record at this position waits, where it was parked for `why`.
-    #[must_use]
-    pub fn why(&self, position: u64, why: Parked) -> Parked {
-        if self.released.contains(&position) {
-            Parked::Follows
-        } else if self.held_later.contains(&position) {
-            Parked::Held
-        } else {
-            why
-        }
-    }
-
-    /// The held records of a lane, or all where none is named.
-    #[must_use]
-    pub fn holders(&self, lane: Option<Lane>) -> Vec<u64> {
-        let wanted = |all: &[Queue]| lane.is_none_or(|lane| all.contains(&Queue::Lane(lane)));
-        self.held.iter().filter(|(_, all)| wanted(all)).map(|(position, _)| *position).collect()
-    }
-
-    /// A person let the record held at this position go on, and its lanes with it; that is durable.
-    pub fn release(&mut self, position: u64) {
-        let Some(all) = self.held.remove(&position) else { return };
-        self.released.insert(position);
-        self.recount(Parked::Held, Parked::Follows);
-        for queue in &all {
-            if let Some(park) = self.queues.get_mut(queue).filter(|park| park.mode == Mode::Held) {
-                park.mode = Mode::Draining;
-            }
-        }
-        self.rescan(position);
-    }
-
     /// A channel was resumed: lanes that waited for one are looked at again.
     pub fn resume(&mut self) {
         let mut from: Option<u64> = None;
@@ -396,13 +299,6 @@ impl Parking {
         self.ended = Bits::from(first);
         self.admitted = Bits::from(first);
         self.end = first.saturating_sub(1);
-    }
-
-    /// Where the facility has to be looked through again when this record is out of the way: what was parked before it
-    /// and comes after it in OUT has waited for it, whatever its lanes.
-    fn waited_for_late(&self, position: u64, facility: &Arc<str>) -> Option<u64> {
-        let park = self.facilities.get(facility)?;
-        park.late.iter().any(|late| late.position == position).then_some(park.first)
     }
 
     fn open_facility(&mut self, facility: &Arc<str>) {
