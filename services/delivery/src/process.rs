@@ -1,5 +1,8 @@
 //! The process of delivery in a mesh: the destinations that this replica has claimed.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,8 @@
 //! The process of listeners in a mesh: any of several may take any message.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

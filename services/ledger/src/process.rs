@@ -1,5 +1,8 @@
 //! The ledger's process in a mesh: a history of its own, fed from the log, and the socket where it is asked.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use barid_config::Snapshot;

@@ -1,5 +1,8 @@
 //! The router's process in a mesh: the partitions that this replica has claimed.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
