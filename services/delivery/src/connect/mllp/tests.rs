@@ -306,7 +306,9 @@ async fn the_next_endpoint_takes_over_and_is_kept_while_it_works() {
     let mut slot = mllp.open();
     answered(slot.send(&message("1")).await);
     first.refuse();
+    let deadline = Instant::now() + PATIENCE;
     while first.connections() > 0 {
+        assert!(Instant::now() < deadline, "the connection stays open");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     answered(slot.send(&message("2")).await);
