@@ -1,9 +1,11 @@
-//! Hearing of what others append: an ordered consumer a stream, of headers alone, from where the stream ended when it was first needed.
+//! Hearing of what others append: an ordered consumer a stream, of headers alone, from where the stream ended when it was first needed. It asks for the subjects
+//! that are watched, as far as those are few enough to name.
 //!
 //! It wakes those who wait; they read for themselves. It knows no gaps: after a lost connection or server it goes on from the last sequence it saw.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
@@ -19,34 +21,49 @@ use crate::shared::Shared;
 
 /// Pause before a consumer is made again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How long others are waited for who begin to watch at the same time: each change of who is heard is a new consumer.
+const CROWD: Duration = Duration::from_millis(20);
+/// Most filters of a consumer: the servers look at each for each message.
+const FILTERS: usize = 64;
 /// Subjects looked up at once when somebody begins to watch them: a start with thousands of subjects must not fill the servers' queue of requests.
 const LOOKUPS: usize = 32;
 
-/// Which streams are listened to.
+/// Which streams are listened to, and for whom.
 pub(crate) struct Tails {
-    families: [watch::Sender<Heard>; 4],
+    families: [Tail; 4],
     lookups: Semaphore,
 }
 
-/// How far one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Heard {
-    #[default]
-    No,
-    Starting,
-    Yes,
+/// One stream. A number stands for all who have begun to watch until then.
+#[derive(Default)]
+struct Tail {
+    /// The newest who wants to hear.
+    asked: watch::Sender<u64>,
+    /// Up to whom nothing is missed any more.
+    heard: watch::Sender<u64>,
 }
 
 impl Default for Tails {
     fn default() -> Self {
-        Self { families: std::array::from_fn(|_| watch::Sender::default()), lookups: Semaphore::new(LOOKUPS) }
+        Self { families: std::array::from_fn(|_| Tail::default()), lookups: Semaphore::new(LOOKUPS) }
     }
 }
 
 impl Tails {
-    fn of(&self, family: Family) -> Option<&watch::Sender<Heard>> {
+    fn of(&self, family: Family) -> Option<&Tail> {
         self.families.get(family.index())
     }
+}
+
+/// What a consumer asks for: these subjects; where they are too many, all that share a parent with one; where those are too many, everything.
+fn filters(addresses: &BTreeSet<String>, everything: &str) -> Vec<String> {
+    if addresses.len() <= FILTERS {
+        return addresses.iter().cloned().collect();
+    }
+    // They differ in what is before the last token, or in how many tokens there are, so no message matches two.
+    let parent = |address: &String| address.rsplit_once('.').map(|(parent, _)| format!("{parent}.*"));
+    let parents: BTreeSet<String> = addresses.iter().filter_map(parent).collect();
+    if parents.len() <= FILTERS { parents.into_iter().collect() } else { vec![everything.to_owned()] }
 }
 
 impl Shared {
@@ -56,23 +73,20 @@ impl Shared {
         if line.watched.swap(true, Ordering::Relaxed) {
             return;
         }
-        let family = line.family;
-        let Some(tail) = self.tails.of(family) else { return };
-        let start = tail.send_if_modified(|heard| {
-            let start = *heard == Heard::No;
-            if start {
-                *heard = Heard::Starting;
-            }
-            start
+        let Some(tail) = self.tails.of(line.family) else { return };
+        let mut number = 0;
+        tail.asked.send_modify(|asked| {
+            *asked += 1;
+            number = *asked;
         });
-        if start {
-            self.spawn(Arc::clone(self).tail(family));
+        if number == 1 {
+            self.spawn(Arc::clone(self).tail(line.family));
         }
         let shared = Arc::clone(self);
         self.spawn(async move {
             // What is appended from now on is heard; what was before is looked up.
-            let Some(tail) = shared.tails.of(family) else { return };
-            if tail.subscribe().wait_for(|heard| *heard == Heard::Yes).await.is_err() {
+            let Some(tail) = shared.tails.of(line.family) else { return };
+            if tail.heard.subscribe().wait_for(|heard| *heard >= number).await.is_err() {
                 return;
             }
             let Ok(_permit) = shared.tails.lookups.acquire().await else { return };
@@ -83,9 +97,19 @@ impl Shared {
         });
     }
 
+    /// The subjects of a family that are watched.
+    fn watched(&self, family: Family) -> BTreeSet<String> {
+        let lines = self.lines.read();
+        let watched = lines.values().filter(|line| line.family == family && line.watched.load(Ordering::Relaxed));
+        watched.map(|line| line.address.clone()).collect()
+    }
+
+    /// Listens for the watched subjects of a family, anew when there are others, until the log is closed.
     async fn tail(self: Arc<Self>, family: Family) {
+        let Some(tail) = self.tails.of(family) else { return };
         let stream = self.names.stream(family);
         let prefix = self.names.address_prefix(family);
+        let everything = self.names.stream_subjects(family);
         let heard = |shared: &Self, message: &Message| {
             let last = message.headers.as_ref()?.get(LAST_HEADER)?.as_str().parse().ok()?;
             let subject = message.subject.strip_prefix(prefix.as_str())?;
@@ -93,12 +117,41 @@ impl Shared {
             line.reached(last);
             Some(())
         };
-        let ready = || {
-            if let Some(tail) = self.tails.of(family) {
-                tail.send_replace(Heard::Yes);
+        let mut asked = tail.asked.subscribe();
+        let mut from = None;
+        loop {
+            // Subjects are watched in crowds, at a start.
+            tokio::time::sleep(CROWD).await;
+            let covered = AtomicU64::new(*asked.borrow_and_update());
+            let filters = filters(&self.watched(family), &everything);
+            let ready = || {
+                tail.heard.send_replace(covered.load(Ordering::Relaxed));
+            };
+            let changed = async {
+                while asked.changed().await.is_ok() {
+                    let number = *asked.borrow_and_update();
+                    if self::filters(&self.watched(family), &everything) != filters {
+                        return;
+                    }
+                    covered.store(number, Ordering::Relaxed);
+                    // Once listening has begun, whatever is appended from now on is heard, also by the next consumer.
+                    tail.heard.send_if_modified(|heard| {
+                        let begun = *heard > 0;
+                        *heard = if begun { number } else { 0 };
+                        begun
+                    });
+                }
+            };
+            tokio::select! {
+                result = self.follow_once(&stream, &filters, &mut from, &heard, &ready) => {
+                    if let Err(error) = result {
+                        tracing::debug!(stream, %error, "listening is begun again");
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                }
+                () = changed => {}
             }
-        };
-        self.follow(&stream, heard, ready).await;
+        }
     }
 
     /// Listens to the bucket of keys, until the log is closed.
@@ -120,7 +173,7 @@ impl Shared {
     async fn follow(&self, stream: &str, heard: impl Fn(&Self, &Message) -> Option<()>, ready: impl Fn()) {
         let mut from = None;
         loop {
-            let result = self.follow_once(stream, &mut from, &heard, &ready).await;
+            let result = self.follow_once(stream, &[], &mut from, &heard, &ready).await;
             if let Err(error) = result {
                 tracing::debug!(stream, %error, "listening is begun again");
             }
@@ -131,6 +184,7 @@ impl Shared {
     async fn follow_once(
         &self,
         name: &str,
+        filters: &[String],
         from: &mut Option<u64>,
         heard: &impl Fn(&Self, &Message) -> Option<()>,
         ready: &impl Fn(),
@@ -145,6 +199,7 @@ impl Shared {
         };
         let config = push::OrderedConfig {
             deliver_subject: self.link.client().new_inbox(),
+            filter_subjects: filters.to_vec(),
             headers_only: true,
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: start },
             ..push::OrderedConfig::default()
@@ -161,5 +216,24 @@ impl Shared {
             heard(self, &message).unwrap_or_default();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(addresses: impl IntoIterator<Item = String>) -> Vec<String> {
+        filters(&addresses.into_iter().collect(), "x.>")
+    }
+
+    #[test]
+    fn a_few_subjects_are_named_many_by_their_parents_and_very_many_not_at_all() {
+        assert_eq!(of(["x.in.03".into(), "x.in.03.chained".into()]), ["x.in.03", "x.in.03.chained"]);
+        let partitions =
+            (0..40).flat_map(|n| [format!("x.out.a.{n:02}"), format!("x.out.b.{n:02}"), format!("x.out.a.{n:02}.y")]);
+        let found = of(partitions);
+        assert_eq!((found.len(), found.first().map(String::as_str)), (42, Some("x.out.a.*")));
+        assert_eq!(of((0..100).map(|n| format!("x.out.d{n}.00"))), ["x.>"]);
     }
 }

@@ -123,7 +123,7 @@ impl Rights {
             for consumer in ["CREATE", "INFO", "DELETE", "MSG.NEXT"] {
                 self.publish.push(api(&format!("CONSUMER.{consumer}"), &format!("{stream}.>")));
             }
-            // Consumers without a filter are made by a request without a name behind the stream's.
+            // Consumers with none or several filters are made by a request that ends with the stream's name.
             self.publish.push(api("CONSUMER.CREATE", &stream));
             self.publish.push(format!("$JS.FC.{stream}.>"));
         }

@@ -109,3 +109,42 @@ async fn what_a_silent_process_owned_is_taken_over_with_a_higher_epoch() {
     let Claiming::Ours(second) = taker.claim("partition.03").await.unwrap() else { panic!("it is free") };
     assert_eq!(second.epoch, first.epoch + 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watchers_hear_their_subjects_and_are_not_sent_those_of_others() {
+    let options = options(one().await);
+    let (a, b) = (open(&options).await, open(&options).await);
+    let (mine, late, noise) = ("out.x.01", "out.x.02", "out.y.01");
+    let subject = |name: &str| Subject::new(name).unwrap();
+    let mut changed = b.changed(&subject(mine));
+    let within = Duration::from_secs(5);
+    for n in 1..=300u64 {
+        a.append(&subject(noise), Position(n - 1), vec![record(n)]).await.unwrap().await.unwrap();
+    }
+    a.append(&subject(mine), Position::START, vec![record(1)]).await.unwrap().await.unwrap();
+    tokio::time::timeout(within, changed.wait_for(|end| *end == Position(1))).await.unwrap().unwrap();
+    // Another is watched later: both are heard.
+    let mut later = b.changed(&subject(late));
+    a.append(&subject(late), Position::START, vec![record(1)]).await.unwrap().await.unwrap();
+    a.append(&subject(mine), Position(1), vec![record(2)]).await.unwrap().await.unwrap();
+    tokio::time::timeout(within, later.wait_for(|end| *end == Position(1))).await.unwrap().unwrap();
+    tokio::time::timeout(within, changed.wait_for(|end| *end == Position(2))).await.unwrap().unwrap();
+    // The servers know of no consumer that would be sent the noise.
+    let client = async_nats::ConnectOptions::new()
+        .user_and_password("barid".into(), "barid-secret".into())
+        .connect(options.connect.servers.clone())
+        .await
+        .unwrap();
+    let stream = format!("barid-{}-out", options.installation);
+    let stream = async_nats::jetstream::new(client).get_stream(stream).await.unwrap();
+    let mut consumers = stream.consumers();
+    let mut seen = 0;
+    while let Some(consumer) = futures_util::StreamExt::next(&mut consumers).await {
+        let config = consumer.unwrap().config;
+        let mut filters = config.filter_subjects;
+        filters.extend(Some(config.filter_subject).filter(|filter| !filter.is_empty()));
+        assert!(!filters.is_empty() && filters.iter().all(|filter| filter.contains(".out.x.0")), "{filters:?}");
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
