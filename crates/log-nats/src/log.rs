@@ -93,7 +93,7 @@ impl NatsLog {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         Status {
             connected: shared.link.connected(),
-            durable: shared.proof.holds(),
+            durable: shared.proven(),
             proof: shared.proof.watch().borrow().clone(),
             streams: shared.survey.borrow().streams.clone(),
             storage: shared.survey.borrow().storage.clone(),

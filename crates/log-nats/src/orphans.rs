@@ -30,7 +30,7 @@ impl Shared {
         let mut seen = Seen::new();
         loop {
             tokio::time::sleep((self.options.orphans_after / LOOKS).max(Duration::from_millis(50))).await;
-            if !self.proof.holds() {
+            if !self.proven() {
                 continue;
             }
             if let Err(error) = self.sweep(&mut seen).await {

@@ -70,7 +70,7 @@ impl Proof {
         matches!(self, Self::Proven { at, .. } if at.elapsed() < VALID)
     }
 
-    fn covers(&self, id: &str) -> bool {
+    pub(crate) fn covers(&self, id: &str) -> bool {
         matches!(self, Self::Proven { servers, .. } if servers.contains_key(id))
     }
 }
@@ -118,17 +118,22 @@ impl Prover {
         self.proof.subscribe()
     }
 
-    /// Whether what is stored may be called durable.
-    pub(crate) fn holds(&self) -> bool {
-        !self.strict || self.proof.borrow().is_valid()
+    /// Whether what is stored may be called durable, as far as this server has a say in it.
+    pub(crate) fn holds(&self, server: &str) -> bool {
+        if !self.strict {
+            return true;
+        }
+        let proof = self.proof.borrow();
+        proof.is_valid() && proof.covers(server)
     }
 
     /// The same, with the reasons.
-    pub(crate) fn check(&self) -> Result<(), LogError> {
-        if self.holds() {
+    pub(crate) fn check(&self, server: &str) -> Result<(), LogError> {
+        if self.holds(server) {
             return Ok(());
         }
         let why = match &*self.proof.borrow() {
+            proof @ Proof::Proven { .. } if proof.is_valid() => "the server is new and was not asked yet".to_owned(),
             Proof::Proven { .. } => "the proof is too old".to_owned(),
             Proof::Unproven(reasons) => reasons.join("; "),
         };
@@ -212,6 +217,16 @@ struct JetStreamConfig {
 }
 
 impl Shared {
+    /// The id of the server that we are connected to: another one than was asked, until somebody notices, vouches for nothing.
+    pub(crate) fn server(&self) -> String {
+        self.link.client().server_info().server_id
+    }
+
+    /// Whether what is stored now may be called durable.
+    pub(crate) fn proven(&self) -> bool {
+        self.proof.holds(&self.server())
+    }
+
     /// Asks once, and keeps what was found.
     pub(crate) async fn prove(&self) {
         let proof = match &self.proof.system {

@@ -120,15 +120,16 @@ impl Shared {
     fn confirm(&self, line: &Line, pending: Pending) {
         let Pending { done, room, .. } = pending;
         drop(room);
-        if line.subject.purpose() != Purpose::Intake || self.proof.holds() {
+        if line.subject.purpose() != Purpose::Intake || self.proven() {
             // The caller may have gone; what is stored stays.
             drop(done.send(Ok(())));
             return;
         }
         let mut proof = self.proof.watch();
-        let within = self.options.answer_within;
+        let (within, server) = (self.options.answer_within, self.server());
         tokio::spawn(async move {
-            let proven = tokio::time::timeout(within, proof.wait_for(crate::proof::Proof::is_valid)).await;
+            let holds = proof.wait_for(|proof| proof.is_valid() && proof.covers(&server));
+            let proven = tokio::time::timeout(within, holds).await;
             let proven = matches!(proven, Ok(Ok(_)));
             drop(done.send(if proven {
                 Ok(())

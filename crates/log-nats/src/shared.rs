@@ -171,7 +171,7 @@ impl Shared {
             return Err(LogError::NoSpace(purpose));
         }
         if purpose == Purpose::Intake {
-            self.proof.check()?;
+            self.proof.check(&self.server())?;
         }
         let line = self.line(subject);
         if line.state.lock().tip.is_none() {

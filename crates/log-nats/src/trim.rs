@@ -45,7 +45,7 @@ impl Shared {
     pub(crate) async fn keep_trimming(self: Arc<Self>) {
         loop {
             tokio::time::sleep(self.options.trim_every).await;
-            if !self.proof.holds() {
+            if !self.proven() {
                 continue;
             }
             let due: Vec<_> = self.trims.0.lock().drain().collect();

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use crate::process::{ProcessError, binary, get};
 use crate::servers::nats::{self, NatsServers, SYSTEM, USER};
 use crate::servers::{Guarded, ServerError};
 
+/// How long a command of the tool may take: an audit waits for the ledger.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -269,6 +272,24 @@ impl Mesh {
         self.directory.path().join(format!("{}-{number}", role.program().trim_start_matches("barid-")))
     }
 
+    /// Runs the tool beside a ledger, as `barid --data <its directory> ARGUMENTS`.
+    ///
+    /// # Errors
+    /// Where it cannot be started or does not end in time.
+    pub async fn tool(&self, ledger: usize, arguments: &[&str]) -> Result<Output, MeshError> {
+        let mut command = tokio::process::Command::new(&self.publisher.program);
+        command
+            .arg("--data")
+            .arg(self.data(Role::Ledger, ledger))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        match tokio::time::timeout(TOOL_TIMEOUT, command.output()).await {
+            Ok(output) => output.map_err(|error| MeshError::System("run", error)),
+            Err(_) => Err(MeshError::System("run", std::io::ErrorKind::TimedOut.into())),
+        }
+    }
+
     /// What an admin endpoint answers.
     pub async fn ask(&self, role: Role, number: usize, path: &str) -> Option<(u16, String)> {
         get(self.replicas.get(&(role, number))?.admin, path).await.ok()
@@ -276,7 +297,7 @@ impl Mesh {
 }
 
 /// A port that is free and that the system gives to nobody who asks for any: a replica that is started again finds it.
-fn fixed_port() -> std::io::Result<u16> {
+pub(crate) fn fixed_port() -> std::io::Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = u16::try_from(std::process::id() % PORTS).unwrap_or(0);
     for _ in 0..PORTS {

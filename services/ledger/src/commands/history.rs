@@ -108,8 +108,8 @@ impl History {
         let mut ends = Vec::new();
         for prefix in feed::PREFIXES {
             for subject in self.log.subjects(prefix).await.map_err(log_failed)? {
-                let end = *self.log.changed(&subject).borrow();
-                ends.push((subject, end.0));
+                let end = self.log.bounds(&subject).await.map_err(log_failed)?.last.0;
+                ends.push((subject, end));
             }
         }
         Ok(ends)
