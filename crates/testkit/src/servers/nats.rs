@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Guarded, ServerError};
+pub use super::TlsFiles;
+use super::{Guarded, ServerError, installed, last_words};
 use crate::process::{free_port, get};
 
 /// The environment variable that names another server program.
@@ -26,25 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// # Errors
 /// Where it is not installed.
 pub fn program() -> Result<PathBuf, ServerError> {
-    let path = match std::env::var_os(SERVER_VARIABLE) {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let var = |name| std::env::var_os(name).map(PathBuf::from);
-            let cache = var("BARID_CACHE").unwrap_or_else(|| {
-                let base = var("XDG_CACHE_HOME").or_else(|| var("HOME").map(|home| home.join(".cache")));
-                base.unwrap_or_default().join("barid")
-            });
-            cache.join("nats-2.15").join("nats-server")
-        }
-    };
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err(ServerError::NotInstalled {
-        program: path.display().to_string(),
-        script: "scripts/nats",
-        variable: SERVER_VARIABLE,
-    })
+    installed(SERVER_VARIABLE, "nats-2.15/nats-server", "scripts/nats")
 }
 
 /// How servers are configured.
@@ -62,17 +45,6 @@ pub struct Settings {
     pub max_payload: String,
     /// TLS for clients, who need a certificate too.
     pub tls: Option<TlsFiles>,
-}
-
-/// Files (PEM) of a server. Its certificate is for 127.0.0.1.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// Its certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// Who signs clients' certificates.
-    pub authorities: PathBuf,
 }
 
 impl Default for Settings {
@@ -267,10 +239,4 @@ impl NatsServers {
         let running = self.servers.get(number).map(|server| server.running.lock());
         running.as_ref().and_then(|running| running.as_ref()).map_or(Ok(()), what)
     }
-}
-
-fn last_words(log: &Path) -> String {
-    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(30).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
