@@ -6,12 +6,11 @@ async fn a_query_answers_and_what_was_committed_survives_a_kill() {
     let server = Postgres::start(Settings::default()).await.unwrap();
     server.query("create table kept (number int); insert into kept select generate_series(1, 1000)").await.unwrap();
     for round in 1..=3 {
-        // An open transaction at the moment of the kill: its process goes with the server's, and so do its rows.
-        let open = server.query("begin; insert into kept values (-1); select pg_sleep(60)");
+        // A transaction at work at the moment of the kill: its process would not notice by itself that the server's is gone.
+        let open = server.query("begin; insert into kept values (-1); do $$ begin loop end loop; end $$");
+        let at_work = "select count(*) from pg_stat_activity where state = 'active' and query like 'begin%'";
         let (opened, ()) = tokio::join!(open, async {
-            while server.query("select count(*) from pg_stat_activity where wait_event = 'PgSleep'").await.unwrap()
-                != "1"
-            {
+            while server.query(at_work).await.unwrap() != "1" {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             tokio::task::block_in_place(|| server.kill());
