@@ -103,6 +103,7 @@ impl Shared {
         let error = match (sent, verdict) {
             (Sent::Failed(error), _) => Some(error.to_string()),
             (_, Verdict::Delivered) => None,
+            (_, Verdict::Retry { .. }) => Some(sent.summary()),
             _ => return,
         };
         let mut view = self.view.lock();

@@ -109,7 +109,12 @@ pub(super) async fn discard(args: Discard, context: &mut Context) -> Result<Exit
     if done.matched == 0 {
         named.exists(&*engine).await?;
     }
-    report(&done, "discarded", args.which.dry_run, context)
+    let exit = report(&done, "discarded", args.which.dry_run, context)?;
+    if done.matched == 0 && !args.in_flight && !context.out.json() {
+        context.out.line("nothing waits for a person there; --in-flight gives up what still waits to be sent")?;
+        context.out.flush()?;
+    }
+    Ok(exit)
 }
 
 /// Lets held lanes go on.

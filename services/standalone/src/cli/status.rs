@@ -218,7 +218,7 @@ fn channels(channels: &[ChannelStatus], out: &mut Out) -> Result<(), Failure> {
             c.accepted.to_string(),
             count(c.handed_on),
             revision,
-            pause(c.pause.as_ref()),
+            pause(c.pause.as_ref(), if c.state == "closed" { "closed" } else { "paused" }),
         ]);
     }
     section(&table, out)
@@ -262,7 +262,7 @@ fn destinations(destinations: &[DestinationStatus], now: Timestamp, out: &mut Ou
             count(d.quarantined),
             d.delivered.to_string(),
             age(d.last, now),
-            pause(d.pause.as_ref()),
+            pause(d.pause.as_ref(), "paused"),
         ]);
     }
     section(&table, out)
@@ -276,8 +276,8 @@ fn section(table: &Table, out: &mut Out) -> Result<(), Failure> {
     table.print(out, "")
 }
 
-fn pause(pause: Option<&PauseStatus>) -> String {
-    pause.map(|p| format!("paused by {} {}: {}", p.actor, time::local(p.at), p.reason)).unwrap_or_default()
+fn pause(pause: Option<&PauseStatus>, word: &str) -> String {
+    pause.map(|p| format!("{word} by {} {}: {}", p.actor, time::local(p.at), p.reason)).unwrap_or_default()
 }
 
 /// A count that is worth a look: nothing is shown for none.

@@ -4,7 +4,7 @@ use barid_model::{MessageUid, Name, Timestamp};
 use barid_runtime::control::protocol::*;
 use barid_runtime::control::{Commands as _, ErrorKind};
 
-use crate::engine::{Engine, until};
+use crate::engine::{Engine, by, until};
 use crate::peers::{adt, oru};
 
 #[tokio::test]
@@ -122,4 +122,50 @@ async fn what_runs_is_explained_and_a_wrong_document_is_told_and_does_not_run() 
     assert!(reloaded.problems.iter().any(|problem| problem.file == "wrong.yaml"), "{reloaded:?}");
     assert_eq!(reloaded.changed, Vec::<String>::new());
     assert_eq!(client.status().await.unwrap().snapshot.problems, reloaded.problems);
+}
+
+/// A destination where nobody listens, and a channel to it.
+const GONE: &str = "\
+kind: Destination
+metadata: {name: gone}
+spec:
+  mllp: {endpoints: ['127.0.0.1:1']}
+  retry: {initial: 20ms, max: 100ms}
+---
+kind: Channel
+metadata: {name: results}
+spec:
+  from: {listeners: [{name: in}], when: \"msg.type == 'ORU'\"}
+  routes: [{name: gone, to: {destination: gone}}]
+";
+
+#[tokio::test]
+async fn a_destination_that_nothing_waits_for_any_more_is_not_shown_as_failing() {
+    let engine = Engine::start().await;
+    engine.write("gone.yaml", GONE);
+    engine.reload().await;
+    assert_eq!(engine.sender().send(&oru("R1")), "AA");
+    let client = engine.client().await;
+    let gone = async || {
+        let found = client.status().await.unwrap().destinations.into_iter().find(|d| d.name == Name::local("gone"));
+        found.expect("it is declared")
+    };
+    until("it fails", async || {
+        let gone = gone().await;
+        (gone.state == DestinationState::BackingOff && gone.error.is_some()).then_some(())
+    })
+    .await;
+    let query = ParkedQuery {
+        destination: Some(Name::local("gone")),
+        why: Some(state::IN_FLIGHT.into()),
+        ..ParkedQuery::default()
+    };
+    let select = DeliverySelection::Query(Box::new(query));
+    let request = DiscardRequest { by: by(), select, limit: 1, dry_run: false };
+    until("it is given up", async || (client.discard(request.clone()).await.ok()?.done == 1).then_some(())).await;
+    until("nothing is wrong", async || {
+        let gone = gone().await;
+        (gone.state == DestinationState::Idle && gone.error.is_none() && gone.retry.is_none()).then_some(())
+    })
+    .await;
 }

@@ -76,6 +76,17 @@ fn rerun_and_discard_name_what_they_act_on_and_what_they_could_not() {
 }
 
 #[test]
+fn a_discard_that_finds_nothing_says_how_what_is_in_flight_is_given_up() {
+    let engine = Engine::start();
+    let asked = ["discard", "--facility", "chn", "--dry-run", "-r", "x"];
+    let ran = barid_on(engine.data(), &asked).well();
+    assert!(ran.text().contains("0 would be discarded") && ran.text().contains("--in-flight"), "{}", ran.text());
+    let ran = barid_on(engine.data(), &[&asked[..], &["--in-flight"]].concat()).well();
+    assert!(!ran.text().contains("--in-flight"), "{}", ran.text());
+    assert!(!barid_on(engine.data(), &[&asked[..], &["--json"]].concat()).well().text().contains("--in-flight"));
+}
+
+#[test]
 fn release_takes_a_lane_as_the_list_shows_it() {
     let engine = Engine::start();
     barid_on(

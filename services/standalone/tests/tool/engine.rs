@@ -246,6 +246,9 @@ impl Commands for Fake {
         self.said(format!("{request:?}"), done(2))
     }
     fn discard(&self, request: DiscardRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        if request.dry_run {
+            return self.said(format!("{request:?}"), done(0));
+        }
         let missed = vec![Missed { id: UID.into(), why: "it is not quarantined".into() }];
         self.said(format!("{request:?}"), Done { matched: 2, done: 1, missed, ..Done::default() })
     }

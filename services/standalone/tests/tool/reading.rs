@@ -34,8 +34,8 @@ pub(crate) fn status() -> Status {
         channels: vec![ChannelStatus {
             name: Name::local("admissions"),
             revision: Revision::of(b"r"),
-            state: "running".into(),
-            pause: None,
+            state: "closed".into(),
+            pause: Some(PauseStatus { actor: "moussa".into(), reason: "new form".into(), at: NOW }),
             accepted: 1_000,
             handed_on: 20,
         }],
@@ -116,6 +116,7 @@ fn status_shows_connections_queues_and_what_needs_a_person() {
         "disk space: noIntake",
         "2 m 5 s",
         "paused by fatima",
+        "closed by moussa",
     ] {
         assert!(ran.text().contains(expected), "{expected} in {}", ran.text());
     }

@@ -36,9 +36,11 @@ pub(super) async fn all(engine: &Engine, now: Timestamp) -> Result<Vec<Destinati
 fn one(engine: &Engine, name: Name, running: &Running, view: View, depth: u64, now: Timestamp) -> DestinationStatus {
     let last = running.shared.last.load(Ordering::Relaxed);
     let connector = running.connector.status();
+    // What nothing waits for is not tried: what went wrong before says nothing of now.
+    let waits = depth > 0 || view.parked > 0;
     DestinationStatus {
         kind: kind(&running.spec),
-        state: state(running, &view, depth),
+        state: state(running, &view, waits, depth),
         pause: engine.parts.pauses.get(What::Destination, &name).map(super::pause),
         connections: connector.open,
         endpoint: Some(connector.target).filter(|target| !target.is_empty()),
@@ -49,19 +51,19 @@ fn one(engine: &Engine, name: Name, running: &Running, view: View, depth: u64, n
         quarantined: view.quarantined,
         delivered: running.shared.delivered.load(Ordering::Relaxed),
         last: (last != 0).then(|| Timestamp::from_micros(last)),
-        error: view.error,
-        retry: view.retry_in.map(|wait| now.plus(wait)),
+        error: view.error.filter(|_| waits),
+        retry: view.retry_in.filter(|_| waits).map(|wait| now.plus(wait)),
         name,
     }
 }
 
-const fn state(running: &Running, view: &View, depth: u64) -> DestinationState {
+const fn state(running: &Running, view: &View, waits: bool, depth: u64) -> DestinationState {
     if !running.declared {
         // Also where it is paused or cannot be reached: that stands beside it.
         DestinationState::Draining
     } else if view.paused {
         DestinationState::Paused
-    } else if view.failures > 0 {
+    } else if view.failures > 0 && waits {
         DestinationState::BackingOff
     } else if view.sending > 0 || depth > 0 {
         DestinationState::Sending
