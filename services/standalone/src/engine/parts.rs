@@ -58,6 +58,18 @@ fn storage_failed(error: &LogError) -> Failure {
     Failure::new(Exit::Storage, error.to_string())
 }
 
+/// What connectors see of the machine.
+fn surroundings(options: &RunOptions) -> Environment {
+    let secrets = Arc::new(FileSecrets::new(options.directory.clone(), environment::all()));
+    Environment { secrets, data: options.data.clone(), guard: barid_delivery::connect::GUARD }
+}
+
+/// Where destinations run: the process ends when one cannot go on.
+fn on(process: &Process) -> destinations::Spawn {
+    let tasks = process.tasks.clone();
+    Box::new(move |run| tasks.spawn(Kind::Critical(Exit::Storage), "delivery", run))
+}
+
 impl Parts {
     /// Opens everything that is needed before anything runs.
     ///
@@ -72,7 +84,7 @@ impl Parts {
         let storage = storage::open(&options.data, metrics.observer())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let channels = Arc::new(Channels::new(Arc::clone(&storage.log)));
-        let failed = |error| storage_failed(&error);
+        let failed = |error: LogError| storage_failed(&error);
         let pauses = Arc::new(Pauses::open(Arc::clone(&storage.log)).await.map_err(failed)?);
         let intake = Arc::new(Intake::open(&storage.log, storage.partitions).await.map_err(failed)?);
         let (stop, stopped) = watch::channel(false);
@@ -100,18 +112,14 @@ impl Parts {
             metrics: ListenerMetrics::new(registry),
             bounds: barid_ingress::Bounds::default(),
         }));
-        let secrets = Arc::new(FileSecrets::new(options.directory.clone(), environment::all()));
-        let guard = barid_delivery::connect::GUARD;
-        let environment = Environment { secrets, data: options.data.clone(), guard };
-        let tasks = process.tasks.clone();
         let destinations = Arc::new(Destinations::new(destinations::Parts {
             log: Arc::clone(&storage.log),
             partitions: storage.partitions,
-            environment,
+            environment: surroundings(options),
             pauses: Arc::clone(&pauses),
             clock: Arc::clone(&clock),
             ended: metrics.ended(),
-            all: Some((Box::new(move |run| tasks.spawn(Kind::Critical(Exit::Storage), "delivery", run)), stopped)),
+            all: Some((on(process), stopped)),
         }));
         let configuration = Arc::new(Configuration::new(
             options.directory.clone(),
@@ -122,10 +130,9 @@ impl Parts {
             Arc::clone(&pauses),
             Arc::clone(&clock),
         ));
-        let (data, process) = (options.data.clone(), process.clone());
         Ok(Arc::new(Self {
-            data,
-            process,
+            data: options.data.clone(),
+            process: process.clone(),
             storage,
             clock,
             channels,
