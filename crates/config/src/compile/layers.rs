@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::document::{AckMode, Channel, Defaults, Destination, DestinationState, Listener, OnFull, Period};
+use crate::document::{AckMode, Channel, Defaults, Destination, DestinationState, Listener, OnFull, OnReject, Period};
 use crate::settings::{AckSettings, BacklogSettings, ChannelSettings, OrderSettings, RetrySettings, defaults};
 
 /// Where a setting was written.
@@ -193,6 +193,8 @@ fn order(channel: &Channel, layers: &mut Layers) -> OrderSettings {
 pub(crate) struct DestinationLayers {
     pub timeout: Duration,
     pub retry: RetrySettings,
+    pub repeat_bound: u16,
+    pub on_reject: OnReject,
     pub backlog: BacklogSettings,
     pub state: DestinationState,
 }
@@ -229,6 +231,8 @@ pub(crate) fn destination_settings(own: &Destination, exchange: &Defaults, layer
             max: layers.period("retry.max", &max, defaults::RETRY_MAX),
             unanswered: layers.pick("retry.unanswered", &unanswered, defaults::RETRY_UNANSWERED, ToString::to_string),
         },
+        repeat_bound: layers.pick("repeatBound", &[(Own, own.repeat_bound.as_ref())], 1, ToString::to_string),
+        on_reject: layers.word("onReject", &[(Own, own.on_reject.as_ref())], OnReject::default()),
         backlog: BacklogSettings {
             messages: layers.pick("backlog.messages", &messages, defaults::BACKLOG_MESSAGES, ToString::to_string),
             age: age.map(Period::duration),

@@ -171,6 +171,10 @@ fn defaults_are_layered_and_the_nearest_one_holds() {
     assert_eq!((find("duplicates.window").value.as_str(), find("duplicates.window").from), ("2h", Layer::Channel));
     assert_eq!((find("order.by").value.as_str(), find("order.by").from), ("facility", Layer::BuiltIn));
     assert_eq!(
+        (find("routes[r].onReject").value.as_str(), find("routes[r].repeatBound").value.as_str()),
+        ("quarantine", "1")
+    );
+    assert_eq!(
         (find("from[in].ack.mode").value.as_str(), find("from[in].ack.mode").document.as_str()),
         ("always", "Exchange e")
     );
