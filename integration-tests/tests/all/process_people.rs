@@ -107,6 +107,8 @@ async fn a_destination_paused_under_load_gets_nothing_beyond_a_kill_until_it_is_
     scene.arrived(100).await;
     scene.command(&["pause", "destination", OUT]).await;
     running.kill().unwrap();
+    // What was on its way when the engine died has arrived.
+    until("the dead engine's connections are closed", async || scene.receiver.connections() == 0).await;
     let (before, accepted) = (scene.receiver.count(), scene.ended.count());
     let running = scene.relay.start().await;
     scene.acknowledged(accepted + 200).await;
@@ -133,6 +135,8 @@ async fn a_channel_paused_under_load_accepts_and_holds_beyond_a_kill_and_a_close
     scene.arrived(100).await;
     scene.command(&["pause", "channel", "relay"]).await;
     running.kill().unwrap();
+    // What was on its way when the engine died has arrived.
+    until("the dead engine's connections are closed", async || scene.receiver.connections() == 0).await;
     let (before, accepted) = (scene.receiver.count(), scene.ended.count());
     let running = scene.relay.start().await;
     scene.acknowledged(accepted + 200).await;

@@ -104,6 +104,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// What can be seen of it.
     pub shared: Arc<Shared>,
+    /// No other process can own it, so that the owner before has ended for certain when this one begins: what comes to OUT later was sent by nobody.
+    pub sole: bool,
 }
 
 /// Why a run of the owner ended.

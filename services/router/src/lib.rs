@@ -47,7 +47,7 @@ impl Routers {
     /// Routes a partition until `stop`.
     ///
     /// # Errors
-    /// What the result gives, as [`supervise`].
+    /// What the result gives, as [`supervise()`].
     pub fn route(
         &self,
         partition: Partition,

@@ -163,6 +163,7 @@ impl World {
                 paused: pauses.clone(),
                 clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
                 shared: Arc::new(Shared::default()),
+                sole: true,
             };
             let stopped = stopped.clone();
             tasks.spawn(async move {

@@ -69,9 +69,10 @@ impl Recovered {
     ) -> Result<(Self, Left), OwnerError> {
         let (mut recovered, mut told, mut awaited) = (Self::default(), Told::default(), Vec::new());
         for partition in options.partitions.all() {
-            recovered.limits.insert(partition, commit.limit(partition));
-            let last = options.log.bounds(&subject::out(&options.destination, partition)?).await?.last.0;
-            recovered.targets.insert(partition, last.min(commit.limit(partition)));
+            let (limit, out) = (commit.limit(partition), subject::out(&options.destination, partition)?);
+            let there = options.log.bounds(&out).await?.last.0.min(limit);
+            recovered.limits.insert(partition, if options.sole { there } else { limit });
+            recovered.targets.insert(partition, there);
         }
         let outcomes = subject::outcome(&options.destination)?;
         each(&options.log, &outcomes, commit.outcomes, |entry| {

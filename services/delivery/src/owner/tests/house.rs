@@ -186,6 +186,7 @@ impl House {
             paused: channels,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::clone(&shared),
+            sole: true,
         };
         let task = tokio::spawn(async move { Owner::open(options).await?.run(&mut receiver, stopped).await });
         Running { shared, plan, commands, stop, task, _paused: paused }
@@ -203,6 +204,7 @@ impl House {
             paused,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::default(),
+            sole: true,
         };
         Owner::open(options).await.unwrap()
     }

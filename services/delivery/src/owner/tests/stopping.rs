@@ -43,3 +43,18 @@ async fn what_a_killed_owner_may_have_sent_stays_in_doubt_though_the_next_one_st
     last.stop().await;
     assert_eq!(*house.receiver.saw.lock(), [(1, false), (2, false), (2, true)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_a_kill_is_in_no_doubt_though_the_dead_owner_was_allowed_to_send_it() {
+    let mut house = House::new(Receiver::new(|_| Does::Accepts));
+    house.route(1, |_| vec![1]).await;
+    let killed = house.run(Manners::default());
+    killed.until("one is delivered", |view| view.finished == [(P, 1)]).await;
+    killed.task.abort();
+    let next = house.run(Manners::default());
+    next.until("it has begun", |view| view.finished == [(P, 1)]).await;
+    house.route(1, |_| vec![2]).await;
+    next.until("the next is delivered", |view| view.finished == [(P, 2)]).await;
+    next.stop().await;
+    assert_eq!(*house.receiver.saw.lock(), [(1, false), (2, false)]);
+}
