@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// How often it looks: what collects meanwhile is one transaction, in which most messages are whole and are written once.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often it takes a batch in a busy moment.
-const BUSY_EVERY: Duration = Duration::from_millis(500);
+const BUSY_EVERY: Duration = Duration::from_secs(1);
 /// Records a second from which on a moment is busy: a fifth of what two cores can take.
 const BUSY: u64 = 10_000;
 /// So many records behind it gives way no longer: some eight seconds of all that two cores can take.

@@ -309,8 +309,12 @@ where
             self.gate.meters.unwritten.inc_by(unwritten as u64);
             self.fault("answers could not be written: the peer is gone or the drain's deadline has passed");
         }
-        let goodbye = tokio::time::timeout(self.gate.bounds().linger, self.stream.shutdown());
-        if end == End::Done && matches!(goodbye.await, Ok(Ok(()))) && !self.eof {
+        if matches!(end, End::Lost | End::Cut) {
+            return;
+        }
+        // With TLS the end is said; without, the peer could not tell it from an attack.
+        let goodbye = tokio::time::timeout(self.gate.bounds().linger, self.stream.shutdown()).await;
+        if end == End::Done && matches!(goodbye, Ok(Ok(()))) && !self.eof {
             self.linger().await;
         }
     }

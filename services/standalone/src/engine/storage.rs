@@ -107,7 +107,9 @@ fn open_ledger(data: &Path) -> Result<SqliteLedger, LedgerError> {
     let volume = rustix::fs::statvfs(data).map_or(0, |volume| volume.f_blocks.saturating_mul(volume.f_frsize));
     let journal = (volume / JOURNAL_SHARE).clamp(*JOURNAL_BYTES.start(), *JOURNAL_BYTES.end());
     let ledger = SqliteLedger::open_within(&data.join("ledger.sqlite"), journal)?;
-    let kept = std::fs::File::create(&reserve).and_then(|file| {
+    let mut private = std::fs::File::options();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600);
+    let kept = private.write(true).create(true).truncate(true).open(&reserve).and_then(|file| {
         Ok(rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, LEDGER_RESERVE_BYTES)?)
     });
     if let Err(error) = kept {

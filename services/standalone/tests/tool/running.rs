@@ -76,7 +76,7 @@ impl Running {
     }
 
     fn until_ready(&self) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !self.get("/readyz").starts_with("HTTP/1.1 200") {
             assert!(Instant::now() < deadline, "{}", self.get("/readyz"));
             std::thread::sleep(Duration::from_millis(20));
