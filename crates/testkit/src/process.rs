@@ -29,7 +29,9 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// The program is not there.
-    #[error("there is no {0}: build it first (cargo build --workspace), or name `barid` beside it in {BINARY_VARIABLE}")]
+    #[error(
+        "there is no {0}: build it first (cargo build --workspace), or name `barid` beside it in {BINARY_VARIABLE}"
+    )]
     NoBinary(PathBuf),
     /// The system refused.
     #[error("{0}: {1}")]
