@@ -2,7 +2,7 @@
 //!
 //! A service that was taken over can do what it does and no more: delivery cannot add to what was received, ingress cannot read what goes out. The rights follow
 //! from what a service appends, reads and trims; this is the one place that knows which requests those take. Streams are made and changed by one user of their
-//! own. Keys are not divided: every service may read them and all write them but the log's identity.
+//! own. Keys are not divided: every service may read them and all but stages write them, except the log's identity.
 
 use crate::name::{Family, Names};
 
@@ -19,13 +19,16 @@ pub enum Role {
     Delivery,
     /// Reads everything into the history.
     Ledger,
+    /// Judges or maps what it is called with: of the log it needs the identity, with which lanes are made.
+    Stage,
     /// Of the system account: sees whether servers sync, and nothing of any message.
     System,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Setup, Self::Ingress, Self::Router, Self::Delivery, Self::Ledger, Self::System];
+    pub const ALL: [Self; 7] =
+        [Self::Setup, Self::Ingress, Self::Router, Self::Delivery, Self::Ledger, Self::Stage, Self::System];
 
     /// Its name in lower case.
     #[must_use]
@@ -36,6 +39,7 @@ impl Role {
             Self::Router => "router",
             Self::Delivery => "delivery",
             Self::Ledger => "ledger",
+            Self::Stage => "stage",
             Self::System => "system",
         }
     }
@@ -47,7 +51,7 @@ impl Role {
             // What leads from channel to channel comes back into IN.
             Self::Router => &[(Family::In, "in"), (Family::Out, "out"), (Family::Out, "routed"), (Family::Outcome, "")],
             Self::Delivery => &[(Family::Park, "park"), (Family::Outcome, "")],
-            Self::Setup | Self::Ledger | Self::System => &[],
+            Self::Setup | Self::Ledger | Self::Stage | Self::System => &[],
         }
     }
 
@@ -57,7 +61,7 @@ impl Role {
             Self::Router => &[Family::In, Family::Out, Family::Outcome],
             Self::Delivery => &[Family::Out, Family::Park, Family::Outcome],
             Self::Ledger => &Family::ALL,
-            Self::Setup | Self::System => &[],
+            Self::Setup | Self::Stage | Self::System => &[],
         }
     }
 
@@ -68,7 +72,7 @@ impl Role {
             Self::Router => &[Family::In, Family::Out],
             Self::Delivery => &[Family::Out, Family::Park],
             Self::Ledger => &[Family::Outcome],
-            Self::Setup | Self::System => &[],
+            Self::Setup | Self::Stage | Self::System => &[],
         }
     }
 }
@@ -149,8 +153,10 @@ impl Rights {
         for stream in trimmed.chain((!role.trims().is_empty()).then_some(objects.clone())) {
             self.publish.push(api("STREAM.PURGE", &stream));
         }
-        self.publish.push(names.keys_subjects());
-        self.deny.push(names.identity());
+        if role != Role::Stage {
+            self.publish.push(names.keys_subjects());
+            self.deny.push(names.identity());
+        }
         self.publish.dedup();
     }
 }
@@ -200,7 +206,8 @@ mod tests {
         assert!(has(Role::Delivery, "$JS.API.DIRECT.GET.barid-main-out"));
         assert!(!has(Role::Ingress, "$JS.API.DIRECT.GET.barid-main-out"));
         assert!(!has(Role::Ingress, "$JS.API.DIRECT.GET.barid-main-objects"), "payloads by subject only");
-        for role in [Role::Ingress, Role::Router, Role::Delivery, Role::Ledger] {
+        assert!(!publishes(Role::Stage).iter().any(|subject| !subject.starts_with("$JS.")), "stages write nothing");
+        for role in [Role::Ingress, Role::Router, Role::Delivery, Role::Ledger, Role::Stage] {
             let wide = publishes(role).into_iter().find(|subject| subject.starts_with("$JS.API.>"));
             assert_eq!(wide, None, "{role:?}");
             assert!(!publishes(role).iter().any(|subject| subject.contains("STREAM.UPDATE")), "{role:?}");
