@@ -4,9 +4,12 @@
 //! Listeners, routers and owners of destinations use these whether they are one process or many; each is a view of keys of
 //! the log, and who changes a key does so by compare-and-set. Left to others: what is done by them.
 
+pub mod act;
+mod admission;
 mod channels;
 mod pauses;
 pub mod remembered;
 
+pub use admission::{Full, NotAdmitted, admit};
 pub use channels::{Channels, program};
 pub use pauses::{Pause, Pauses, What};

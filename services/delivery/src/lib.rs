@@ -4,6 +4,7 @@
 //! was sent before. [`window`] and [`parking`] decide what may be sent now, without clock or I/O; [`owner`] is the one
 //! task of a destination that drives both over the log. [`destinations`] keeps an owner for each that this process owns.
 
+pub mod act;
 pub mod backlog;
 pub mod connect;
 pub mod destinations;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use barid_custody::NotAdmitted;
 use barid_model::record::RefusedRecord;
 use barid_model::{Digest, Envelope, ErrorClass, Finding, MessageUid, Name, Payload};
 use futures_util::future::BoxFuture;
@@ -92,6 +93,17 @@ pub enum AcceptError {
     /// The log cannot be written, with the reason in words.
     #[error("the message cannot be stored: {0}")]
     Unavailable(String),
+}
+
+impl From<NotAdmitted> for AcceptError {
+    fn from(why: NotAdmitted) -> Self {
+        match why {
+            NotAdmitted::NoSpace => Self::NoSpace,
+            NotAdmitted::Backlog => Self::Backlog,
+            NotAdmitted::Closed => Self::Closed,
+            NotAdmitted::ShuttingDown => Self::ShuttingDown,
+        }
+    }
 }
 
 impl AcceptError {

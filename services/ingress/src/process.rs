@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use barid_config::Snapshot;
-use barid_custody::{Channels, Pauses};
+use barid_custody::{Channels, Full, Pauses};
 use barid_log::{Log, LogError};
 use barid_model::stage::{Call, Local};
-use barid_model::{LaneHasher, Name, Partitions};
-use barid_pipeline::{Intake, subject};
+use barid_model::{LaneHasher, Partitions};
+use barid_pipeline::Intake;
 use barid_replica::{LogOptions, NatsLog, Options, Replica};
 use barid_rpc::config::Stage;
 use barid_rpc::{ParseContract, Remote, Services, Target};
@@ -22,13 +22,11 @@ use barid_runtime::{Exit, Failure, Kind, SystemClock, admin, environment};
 use barid_validate::{Parse, ParseInput, Verdict};
 use clap::Parser;
 
-use crate::custody::{Custody, Full, Refusals};
+use crate::custody::{Custody, Refusals};
 use crate::{Accept, Bounds, Listeners, Metrics, Parts, SecretFiles};
 
 /// How often it is looked at whether the log takes messages.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often the list of full destinations is read though nobody told of a change.
-const FULL_EVERY: Duration = Duration::from_secs(10);
 
 /// Listeners of a mesh
 #[derive(Debug, Parser)]
@@ -134,7 +132,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         bounds: Bounds::default(),
     }));
     replica.admin(registry).await?;
-    tasks.spawn(Kind::Background, "full destinations", follow_full(Arc::clone(log), full));
+    tasks.spawn(Kind::Background, "full destinations", full.follow(Arc::clone(log)));
     let following = async move {
         pauses.follow().await;
         Ok::<(), std::convert::Infallible>(())
@@ -185,21 +183,6 @@ fn bound_to(snapshot: Arc<Snapshot>, bind: Option<IpAddr>) -> Arc<Snapshot> {
         Arc::make_mut(listener).socket.set_ip(bind);
     }
     Arc::new(own)
-}
-
-/// Follows which destinations have too much waiting, as their owners tell.
-async fn follow_full(log: Arc<dyn Log>, full: Arc<Full>) -> Result<(), LogError> {
-    let mut changed = log.watch_keys(subject::FULL);
-    loop {
-        match log.keys(subject::FULL).await {
-            Ok(keys) => {
-                let names = keys.iter().filter_map(|key| key.as_str().strip_prefix(subject::FULL)?.split_once('.'));
-                full.tell(names.map(|(namespace, name)| Name::new(namespace, name)).collect());
-            }
-            Err(error) => tracing::warn!(%error, "it cannot be read which destinations are full"),
-        }
-        drop(tokio::time::timeout(FULL_EVERY, changed.changed()).await);
-    }
 }
 
 /// Waits for the drain, then lets senders finish.

@@ -3,13 +3,20 @@
 //! Questions go to [`history::History`], which needs no engine; what changes something is first written to the log by the
 //! [`journal::Journal`], with who and why. Who then does it is for others.
 
+pub mod acting;
+mod again;
+mod answered;
 pub mod audit;
+mod decide;
 pub mod history;
 pub mod journal;
 #[cfg(feature = "mesh")]
 pub mod mesh;
 pub mod pause;
 pub mod payload;
+mod remake;
+mod replay;
+mod resend;
 pub mod rows;
 pub mod search;
 pub mod select;

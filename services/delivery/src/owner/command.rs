@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+pub use barid_custody::act::{Act, Refusal};
 use barid_log::{Position, ReadLimit};
 use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _, WaitingCaller};
-use barid_model::{DeliveryId, Lane, Outcome, Partition, Payload, Revision};
+use barid_model::{DeliveryId, Outcome};
 use barid_pipeline::subject;
 use tokio::sync::oneshot;
 
@@ -27,66 +28,6 @@ pub struct Command {
     pub act: Act,
     /// Whether it was done.
     pub reply: oneshot::Sender<Result<u64, Refusal>>,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Held lanes go on: this one, or all.
-    Release(Option<Lane>),
-    /// The lanes of the delivery parked here go on.
-    ReleaseDelivery(u64),
-    /// What is parked here is sent again as its next run.
-    Rerun(u64),
-    /// What is parked here, because nothing could be made for it, is sent as its next run with what is made now.
-    Remade {
-        /// Its position.
-        position: u64,
-        /// What is sent.
-        payload: Payload,
-        /// The revision it was made under.
-        revision: Revision,
-    },
-    /// What is parked here is given up.
-    Discard(u64),
-    /// What is parked here, at the head of a held lane, is set aside; its lane goes on.
-    SetAside(u64),
-    /// What waits here in OUT to be sent is given up, or set aside; its lanes go on. What is on its way right now, when
-    /// this try has failed.
-    EndWaiting {
-        /// Which.
-        delivery: DeliveryId,
-        /// Where it stands in OUT.
-        out: (Partition, u64),
-        /// Set aside, so that it can be run again.
-        keep: bool,
-    },
-}
-
-/// Why a command was not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Nothing stands at this position.
-    #[error("it does not wait there any more: look again")]
-    Gone,
-    /// It is being sent right now, and somebody else has decided on it meanwhile.
-    #[error("it is being sent right now, and somebody else has decided what becomes of it: look again")]
-    Sending,
-    /// It was being sent, and was answered; or somebody has just decided on it.
-    #[error("it has been answered or decided on meanwhile: look again")]
-    Ended,
-    /// More was decided on behind what is read than can be remembered.
-    #[error("too much that waits behind this destination's window has been decided on: let it read on first")]
-    TooMany,
-    /// Only what is quarantined can be run again; what is held is released.
-    #[error("it is not quarantined: release its lane instead")]
-    NotQuarantined,
-    /// Its mapping failed, so there is nothing to send again.
-    #[error("nothing was made of it: its mapping failed")]
-    NothingMade,
-    /// The owner stopped before it was decided, or before that was durable: it may have been done.
-    #[error("the destination is stopping or starting: look whether it was done, else try again")]
-    Stopped,
 }
 
 /// Somebody who is told that a command is done.

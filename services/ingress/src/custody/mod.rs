@@ -3,7 +3,6 @@
 //! The same whether this process is the only one that takes messages or one of several: who writes IN is [`Intake`]'s
 //! matter, what is paused or full is read from the log.
 
-mod full;
 mod refusals;
 mod seen;
 mod traffic;
@@ -13,9 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use barid_config::document::ChannelState;
-use barid_custody::{Channels, Pauses, What};
-use barid_log::{Log, LogError, Purpose};
+use barid_custody::{Channels, Full, NotAdmitted, Pauses};
+use barid_log::{Log, LogError};
 use barid_model::record::{AnswerRecord, InRecord, Record as _, RefusedRecord};
 use barid_model::{Digest, Envelope, Name, Outcome, Payload, Timestamp};
 use barid_pipeline::fanout::answer_key;
@@ -23,7 +21,6 @@ use barid_pipeline::{Intake, subject};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-pub use self::full::Full;
 pub use self::refusals::Refusals;
 pub use self::seen::Recent;
 use self::seen::key;
@@ -58,6 +55,17 @@ pub struct Custody {
 const WAITING_MAX: usize = 4_096;
 
 impl Custody {
+    /// Whether messages of this channel are taken now; none: of no channel.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`].
+    pub fn admits(&self, channel: Option<&Name>) -> Result<(), NotAdmitted> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(NotAdmitted::ShuttingDown);
+        }
+        barid_custody::admit(&*self.log, &self.channels, &self.pauses, &self.full, channel)
+    }
+
     fn note_waiting(&self, key: Digest, received: Timestamp) {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= WAITING_MAX
@@ -118,20 +126,7 @@ impl Accept for Custody {
     }
 
     fn admission(&self, channel: Option<&Name>) -> Result<(), AcceptError> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Err(AcceptError::ShuttingDown);
-        }
-        if !self.log.space().borrow().allows(Purpose::Intake) {
-            return Err(AcceptError::NoSpace);
-        }
-        let Some(channel) = channel else { return Ok(()) };
-        let snapshot = self.channels.snapshot();
-        let declared = snapshot.channels.get(channel).map(|channel| channel.settings.state);
-        let closed = self.pauses.get(What::Channel, channel).is_some_and(|pause| pause.closed);
-        if closed || declared == Some(ChannelState::Closed) {
-            return Err(AcceptError::Closed);
-        }
-        if self.full.refuses(&snapshot, channel) { Err(AcceptError::Backlog) } else { Ok(()) }
+        self.admits(channel).map_err(AcceptError::from)
     }
 
     fn seen(&self, envelope: &Envelope) -> Seen {

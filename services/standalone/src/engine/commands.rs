@@ -3,22 +3,17 @@
 //! Questions go to [`History`], which needs no engine; what changes something is first written to the log by the
 //! [`Journal`], with who and why, and then done by the part that owns it: a destination's owner, the intake, the pauses.
 
-mod act;
-mod again;
-mod answered;
-mod decide;
+mod owners;
 mod pause;
 mod probe;
-mod remake;
-mod replay;
-mod resend;
 mod status;
 mod trying;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, select, waiting};
+use barid_ledger_service::commands::acting::Acting;
+use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, waiting};
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
@@ -39,7 +34,7 @@ pub(super) use status::offline as offline_status;
 struct Engine {
     parts: Arc<Parts>,
     history: History,
-    journal: Journal,
+    acting: Acting,
     admin: SocketAddr,
     started: Timestamp,
 }
@@ -47,9 +42,16 @@ struct Engine {
 /// The commands of a running engine.
 pub(super) fn engine(parts: Arc<Parts>, admin: SocketAddr) -> Arc<dyn Commands> {
     let history = parts.storage.history(&parts.channels, &parts.clock, &parts.data);
-    let journal = Journal::new(&parts.storage.log, &parts.clock);
     let started = parts.clock.now();
-    Arc::new(Engine { parts, history, journal, admin, started })
+    let custody = Arc::clone(&parts.custody);
+    let acting = Acting {
+        history: history.clone(),
+        journal: Journal::new(&parts.storage.log, &parts.clock),
+        intake: Arc::clone(&parts.intake),
+        admits: Box::new(move |channel| custody.admits(channel)),
+        owners: Arc::new(owners::Here(Arc::clone(&parts.destinations))),
+    };
+    Arc::new(Engine { parts, history, acting, admin, started })
 }
 
 impl Commands for Engine {
@@ -84,19 +86,19 @@ impl Commands for Engine {
         Box::pin(probe::probe(self, request))
     }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
-        Box::pin(replay::replay(self, request))
+        Box::pin(self.acting.replay(request))
     }
     fn resend(&self, request: ResendRequest) -> BoxFuture<'_, CommandResult<Resent>> {
-        Box::pin(resend::resend(self, request))
+        Box::pin(self.acting.resend(request))
     }
     fn rerun(&self, request: RerunRequest) -> BoxFuture<'_, CommandResult<Done>> {
-        Box::pin(decide::rerun(self, request))
+        Box::pin(self.acting.rerun(request))
     }
     fn discard(&self, request: DiscardRequest) -> BoxFuture<'_, CommandResult<Done>> {
-        Box::pin(decide::discard(self, request))
+        Box::pin(self.acting.discard(request))
     }
     fn release(&self, request: ReleaseRequest) -> BoxFuture<'_, CommandResult<Done>> {
-        Box::pin(decide::release(self, request))
+        Box::pin(self.acting.release(request))
     }
     fn pause(&self, request: PauseRequest) -> BoxFuture<'_, CommandResult<Done>> {
         Box::pin(pause::pause(self, request))

@@ -23,13 +23,13 @@ pub(super) async fn resume(engine: &Engine, request: ResumeRequest) -> CommandRe
 }
 
 fn pausing<'a>(engine: &'a Engine, drains: &'a (dyn Fn(&Name) -> bool + Sync)) -> Pausing<'a> {
-    Pausing { history: &engine.history, journal: &engine.journal, pauses: &engine.parts.pauses, drains }
+    Pausing { history: &engine.history, journal: &engine.acting.journal, pauses: &engine.parts.pauses, drains }
 }
 
 /// Reads the documents again now.
 pub(super) async fn reload(engine: &Engine, request: ReloadRequest) -> CommandResult<Reloaded> {
     check(&request.by)?;
-    engine.journal.write(&request.by, vec![Order::new("reload", "documents")]).await?;
+    engine.acting.journal.write(&request.by, vec![Order::new("reload", "documents")]).await?;
     let (before, configuration) = (engine.parts.channels.snapshot(), &engine.parts.configuration);
     let now = configuration.reload().await.map_err(log_failed)?;
     Ok(Reloaded {

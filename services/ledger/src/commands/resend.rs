@@ -1,6 +1,5 @@
 //! Resend: bytes that a person edited, sent as a child of the message they were made from. The original stays as it is.
 
-use barid_ingress::Accept as _;
 use barid_ledger::view::Accepted;
 use barid_model::lane::Lanes;
 use barid_model::{Cause, Envelope, FacilityRef, Format, MessageType, MessageUid, Payload};
@@ -9,26 +8,27 @@ use barid_runtime::control::{CommandError, CommandResult};
 use bytes::Bytes;
 use serde_json::json;
 
+use super::acting::Acting;
 use super::again::Again;
 use super::journal::{Order, check};
-use super::{Engine, log_failed};
+use super::log_failed;
 
 /// Sends it.
-pub(super) async fn resend(engine: &Engine, request: ResendRequest) -> CommandResult<Resent> {
+pub(super) async fn resend(acting: &Acting, request: ResendRequest) -> CommandResult<Resent> {
     check(&request.by)?;
-    let view = engine.history.message(request.uid).await?;
+    let view = acting.history.message(request.uid).await?;
     let Some(accepted) = view.accepted else { return Err(super::history::unknown(request.uid)) };
     let raw = Payload::new(request.raw);
     if raw.digest() == accepted.digest {
         return Err(CommandError::invalid("not a byte differs from the original: replay it instead"));
     }
-    let again = Again { engine, by: &request.by, cause: Cause::Edited, answers: false };
+    let again = Again { acting, by: &request.by, cause: Cause::Edited, answers: false };
     let record = again.edited(&parent(request.uid, accepted), raw).map_err(CommandError::conflict)?;
     let channel = record.envelope.channel.as_ref();
-    engine.parts.custody.admission(channel).map_err(|error| CommandError::unavailable(error.to_string()))?;
+    (acting.admits)(channel).map_err(|error| CommandError::unavailable(error.to_string()))?;
     let order = Order::new("resend", request.uid).with(json!({"as": record.envelope.uid}));
-    engine.journal.write(&request.by, vec![order]).await?;
-    let submitted = engine.parts.intake.submit(&record).await.map_err(log_failed)?;
+    acting.journal.write(&request.by, vec![order]).await?;
+    let submitted = acting.intake.submit(&record).await.map_err(log_failed)?;
     submitted.ticket.await.map_err(log_failed)?;
     Ok(Resent { uid: record.envelope.uid })
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use barid_ingress::{Accept as _, AcceptError};
+use barid_custody::NotAdmitted;
 use barid_ledger::filter::REPLAY_PAGE_MAX;
 use barid_ledger::view::Place;
 use barid_ledger::{MessageFilter, Paging};
@@ -16,10 +16,11 @@ use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::again::{Again, Why};
+use super::acting::{Acting, Why};
+use super::again::Again;
 use super::history::{Found, History};
 use super::journal::{Order, check};
-use super::{Engine, search};
+use super::search;
 
 /// Replayed messages that wait to be durable at a time: a part of a group commit, so that live traffic fills the rest.
 const IN_FLIGHT_MAX: usize = 16;
@@ -38,10 +39,10 @@ struct Item {
 }
 
 /// Replays.
-pub(super) async fn replay(engine: &Engine, request: ReplayRequest) -> CommandResult<Replayed> {
+pub(super) async fn replay(acting: &Acting, request: ReplayRequest) -> CommandResult<Replayed> {
     check(&request.by)?;
-    engine.history.settle().await?;
-    let (items, missed) = select(&engine.history, &request).await?;
+    acting.history.settle().await?;
+    let (items, missed) = select(&acting.history, &request).await?;
     let matched = (items.len() + missed.len()) as u64;
     if matched > request.limit {
         return Err(CommandError::invalid(format!(
@@ -55,8 +56,8 @@ pub(super) async fn replay(engine: &Engine, request: ReplayRequest) -> CommandRe
         replayed.messages = listed.map(|item| ReplayedMessage { from: item.uid, uid: None }).collect();
         return Ok(replayed);
     }
-    engine.journal.write(&request.by, vec![order(&request, &items)]).await?;
-    let again = Again { engine, by: &request.by, cause: Cause::Replayed, answers: false };
+    acting.journal.write(&request.by, vec![order(&request, &items)]).await?;
+    let again = Again { acting, by: &request.by, cause: Cause::Replayed, answers: false };
     let mut run = Run { again, revision: request.revision, replayed, in_flight: VecDeque::new(), until: None };
     run.all(items).await?;
     Ok(run.replayed)
@@ -174,14 +175,14 @@ impl Run<'_> {
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             self.landed().await;
         }
-        let submitted = self.again.engine.parts.intake.submit(&record).await.map_err(|error| stop(&error))?;
+        let submitted = self.again.acting.intake.submit(&record).await.map_err(|error| stop(&error))?;
         self.in_flight.push_back((item.uid, record.envelope.uid, submitted.ticket));
         Ok(())
     }
 
     async fn parent(&self, item: &Item) -> Result<InRecord, Stop> {
         let miss = |error: String| Stop::Miss(error);
-        match self.again.engine.history.read(&item.place).await.map_err(|error| miss(error.text))? {
+        match self.again.acting.history.read(&item.place).await.map_err(|error| miss(error.text))? {
             Found::Record(bytes) => InRecord::decode(bytes).map_err(|error| miss(error.to_string())),
             Found::Trimmed => Err(miss("its bytes are no longer in the log".to_owned())),
             Found::Damaged(at) => Err(miss(format!("its bytes are damaged at {at}"))),
@@ -191,16 +192,16 @@ impl Run<'_> {
     /// Waits until its channel takes messages: what is replayed may not crowd out what senders send.
     async fn admission(&mut self, channel: Option<&Name>) -> Result<(), Stop> {
         loop {
-            match self.again.engine.parts.custody.admission(channel) {
+            match (self.again.acting.admits)(channel) {
                 Ok(()) => return Ok(()),
-                Err(AcceptError::Backlog) => {
+                Err(NotAdmitted::Backlog) => {
                     let until = *self.until.get_or_insert_with(|| Instant::now() + ROOM_WAIT);
                     if Instant::now() >= until {
                         return Err(Stop::All("too much waits for a destination of its channel".to_owned()));
                     }
                     tokio::time::sleep(ROOM_LOOK).await;
                 }
-                Err(error @ AcceptError::Closed) => return Err(Stop::Miss(error.to_string())),
+                Err(error @ NotAdmitted::Closed) => return Err(Stop::Miss(error.to_string())),
                 Err(error) => return Err(Stop::All(error.to_string())),
             }
         }

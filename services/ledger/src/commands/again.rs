@@ -12,15 +12,12 @@ use barid_model::{Cause, Envelope, MessageUid, Payload, Timestamp};
 use barid_runtime::control::protocol::{By, ReplayRevision};
 use barid_validate::{Known, Parse, ParseInput, Peer, Verdict};
 
-use super::Engine;
+use super::acting::{Acting, Why};
 use super::journal::line;
-
-/// Why a message cannot be made again, in words for a person.
-pub(super) type Why = String;
 
 /// How messages are made again.
 pub(super) struct Again<'a> {
-    pub(super) engine: &'a Engine,
+    pub(super) acting: &'a Acting,
     pub(super) by: &'a By,
     pub(super) cause: Cause,
     /// Whether it is what its parent has become: then who waited for its parent, and asks again, is told how it ends.
@@ -65,7 +62,7 @@ impl Again<'_> {
 
     async fn as_then(&self, parent: &Envelope) -> Result<Envelope, Why> {
         let Some(channel) = &parent.channel else { return Err("no channel took it then".to_owned()) };
-        match self.engine.parts.channels.find(channel, parent.revision).await {
+        match self.acting.history.channels.find(channel, parent.revision).await {
             Ok(Some(_)) => Ok(parent.clone()),
             Ok(None) => {
                 Err(format!("revision {} of channel {} can no longer be run", parent.revision, channel.short()))
@@ -76,7 +73,7 @@ impl Again<'_> {
 
     /// The envelope under the rules of today.
     fn judged(&self, parent: &Envelope, raw: Payload) -> Result<Envelope, Why> {
-        let snapshot = self.engine.parts.channels.snapshot();
+        let snapshot = self.acting.history.channels.snapshot();
         if let Some(channel) = parent.channel.as_ref().filter(|name| !snapshot.channels.contains_key(name)) {
             return Err(format!("channel {} does not run", channel.short()));
         }
@@ -90,7 +87,7 @@ impl Again<'_> {
             table: Arc::clone(&snapshot.parse),
         };
         let known = Known { from: &parent.facility, channel: parent.channel.as_ref() };
-        match Parse::new(self.engine.history.hasher).again(&input, known) {
+        match Parse::new(self.acting.history.hasher).again(&input, known) {
             Ok(Verdict::Accept(accepted)) => Ok(accepted.envelope),
             Ok(Verdict::Reject(rejected)) => Err(rejected.findings.first().map_or_else(
                 || "it is not acceptable".to_owned(),
@@ -108,6 +105,6 @@ impl Again<'_> {
     }
 
     fn now(&self) -> Timestamp {
-        self.engine.parts.clock.now()
+        self.acting.history.clock.now()
     }
 }

@@ -10,14 +10,13 @@ use barid_model::{Cause, Envelope, FacilityRef, Format, Name, Payload, Revision}
 use barid_transform::{Applied, Apply, RouteOutput};
 use bytes::Bytes;
 
-use super::Engine;
-use super::again::Why;
+use super::acting::{Acting, Why};
 use barid_custody::program;
 
 /// What the delivery's route makes of its message under the channel's newest revision.
-pub(super) fn remake(engine: &Engine, parent: &InRecord, delivery: &DeliveryView) -> Result<(Payload, Revision), Why> {
+pub(super) fn remake(acting: &Acting, parent: &InRecord, delivery: &DeliveryView) -> Result<(Payload, Revision), Why> {
     let channel = parent.envelope.channel.as_ref().ok_or("no channel took its message")?;
-    let snapshot = engine.parts.channels.snapshot();
+    let snapshot = acting.history.channels.snapshot();
     let channel = snapshot.channels.get(channel).ok_or_else(|| format!("channel {} does not run", channel.short()))?;
     let revision = channel.revision;
     let input = (program(Arc::clone(channel)).input)(parent);

@@ -4,7 +4,7 @@
 //! routing stands in IN alone: run again it becomes a message of its own, and what was decided on it is a command in the
 //! log, from which the ledger knows that it waits no more.
 
-use barid_delivery::owner::command::Act;
+use barid_custody::act::Act;
 use barid_ledger::{DeliveryFilter, DeliveryView, GivenUp, MessageView, Paging, State};
 use barid_model::{Cause, Digest, Lane, MessageUid, Name, Partition};
 use barid_pipeline::fanout::answer_key;
@@ -15,9 +15,8 @@ use barid_runtime::control::protocol::{
 use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
 
-use super::Engine;
-use super::act::act;
-use super::again::{Again, Why};
+use super::acting::{Acting, Why};
+use super::again::Again;
 use super::answered::Told;
 use super::journal::{Order, check};
 use super::payload::{parked, received};
@@ -36,43 +35,43 @@ enum Verb {
 }
 
 /// Runs quarantined deliveries again.
-pub(super) async fn rerun(engine: &Engine, request: RerunRequest) -> CommandResult<Done> {
+pub(super) async fn rerun(acting: &Acting, request: RerunRequest) -> CommandResult<Done> {
     check(&request.by)?;
-    let chosen = choose(&engine.history, &request.select, &[State::Quarantined], request.limit).await?;
-    carry_out(engine, Verb::Rerun, &request.by, chosen, request.dry_run).await
+    let chosen = choose(&acting.history, &request.select, &[State::Quarantined], request.limit).await?;
+    carry_out(acting, Verb::Rerun, &request.by, chosen, request.dry_run).await
 }
 
 /// Gives quarantined or held deliveries up; one that follows a held one, or is on its way, where it is asked for by name or
 /// reason.
-pub(super) async fn discard(engine: &Engine, request: DiscardRequest) -> CommandResult<Done> {
+pub(super) async fn discard(acting: &Acting, request: DiscardRequest) -> CommandResult<Done> {
     check(&request.by)?;
     let states: &[State] = match &request.select {
         DeliverySelection::Query(query) if query.why.is_none() => &[State::Held, State::Quarantined],
         _ => &[State::Held, State::Parked, State::Quarantined, State::InFlight],
     };
-    let chosen = choose(&engine.history, &request.select, states, request.limit).await?;
-    carry_out(engine, Verb::Discard, &request.by, chosen, request.dry_run).await
+    let chosen = choose(&acting.history, &request.select, states, request.limit).await?;
+    carry_out(acting, Verb::Discard, &request.by, chosen, request.dry_run).await
 }
 
-async fn carry_out(engine: &Engine, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
+async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
     let mut done = Done { matched: chosen.matched(), missed: chosen.missed, ..Done::default() };
     if dry_run {
         return Ok(done);
     }
     let orders = chosen.targets.iter().filter_map(|target| order(verb, target)).collect();
-    engine.journal.write(by, orders).await?;
+    acting.journal.write(by, orders).await?;
     for target in &chosen.targets {
         let decided = match (verb, target) {
-            (Verb::Rerun, Target::Delivery(delivery)) => rerun_delivery(engine, by, delivery).await,
+            (Verb::Rerun, Target::Delivery(delivery)) => rerun_delivery(acting, by, delivery).await,
             (Verb::Rerun, Target::Message(message)) => {
-                let made = rerun_message(engine, by, message).await;
+                let made = rerun_message(acting, by, message).await;
                 made.map(|child| {
                     if done.children.len() < LISTED_MAX {
                         done.children.push(ReplayedMessage { from: message.uid, uid: Some(child) });
                     }
                 })
             }
-            (Verb::Discard, Target::Delivery(delivery)) => discard_delivery(engine, by, delivery).await,
+            (Verb::Discard, Target::Delivery(delivery)) => discard_delivery(acting, by, delivery).await,
             // Its command says so.
             (Verb::Discard, Target::Message(_)) => Ok(()),
         };
@@ -104,44 +103,44 @@ fn order(verb: Verb, target: &Target) -> Option<Order> {
     })
 }
 
-async fn rerun_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
+async fn rerun_delivery(acting: &Acting, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
     let (destination, position) = place(delivery)?;
-    let record = parked(&engine.history, delivery).await.map_err(|error| error.text)?;
+    let record = parked(&acting.history, delivery).await.map_err(|error| error.text)?;
     let awaited = record.as_ref().and_then(|record| record.delivery.waits.as_ref()).map(|caller| caller.key);
-    let told = told(engine, awaited).await?;
+    let told = told(acting, awaited).await?;
     let what = match record.filter(|record| record.delivery.set_aside.is_some()) {
         Some(nothing_made) => {
-            let message = engine.history.message(delivery.uid).await.map_err(|error| error.text)?;
+            let message = acting.history.message(delivery.uid).await.map_err(|error| error.text)?;
             // PARK keeps the bytes as received, where IN was given back meanwhile.
-            let parent = match received(&engine.history, &message).await {
+            let parent = match received(&acting.history, &message).await {
                 Ok(parent) => parent,
                 Err(_) => standing_in(&message, nothing_made.delivery),
             };
-            let (payload, revision) = remake(engine, &parent, delivery)?;
+            let (payload, revision) = remake(acting, &parent, delivery)?;
             Act::Remade { position, payload, revision }
         }
         None => Act::Rerun(position),
     };
-    act(engine, by, destination, what).await?;
-    take_back(engine, told).await;
+    acting.owners.act(by, destination, what).await?;
+    take_back(acting, told).await;
     Ok(())
 }
 
 /// What a sender that waited was told of what is run again now.
-async fn told(engine: &Engine, awaited: Option<Digest>) -> Result<Option<Told>, Why> {
+async fn told(acting: &Acting, awaited: Option<Digest>) -> Result<Option<Told>, Why> {
     match awaited {
-        Some(key) => Told::find(&engine.history.log, key).await.map_err(|error| error.to_string()),
+        Some(key) => Told::find(&acting.history.log, key).await.map_err(|error| error.to_string()),
         None => Ok(None),
     }
 }
 
-async fn take_back(engine: &Engine, told: Option<Told>) {
+async fn take_back(acting: &Acting, told: Option<Told>) {
     if let Some(told) = told {
-        told.take_back(&engine.history.log).await;
+        told.take_back(&acting.history.log).await;
     }
 }
 
-async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
+async fn discard_delivery(acting: &Acting, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
     // A route to a channel that failed made nothing that stands anywhere: its command says that it is given up.
     if delivery.destination.is_none() {
         return Ok(());
@@ -149,10 +148,10 @@ async fn discard_delivery(engine: &Engine, by: &By, delivery: &DeliveryView) -> 
     if let (Some(destination), None, Some(out)) = (&delivery.destination, delivery.park, delivery.out) {
         let out = (Partition(out.partition), out.position);
         let what = Act::EndWaiting { delivery: delivery.id, out, keep: false };
-        return act(engine, by, destination, what).await.map(drop);
+        return acting.owners.act(by, destination, what).await.map(drop);
     }
     let (destination, position) = place(delivery)?;
-    act(engine, by, destination, Act::Discard(position)).await.map(drop)
+    acting.owners.act(by, destination, Act::Discard(position)).await.map(drop)
 }
 
 fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
@@ -168,42 +167,43 @@ fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
 
 /// Runs a message that was set aside before routing again, as a message of its own under today's rules. Its record names
 /// that message, and counts when it is there: whatever a crash leaves in between waits for a person still.
-async fn rerun_message(engine: &Engine, by: &By, message: &MessageView) -> Result<MessageUid, Why> {
-    let parent = received(&engine.history, message).await.map_err(|error| error.text)?;
-    let again = Again { engine, by, cause: Cause::Replayed, answers: true };
+async fn rerun_message(acting: &Acting, by: &By, message: &MessageView) -> Result<MessageUid, Why> {
+    let parent = received(&acting.history, message).await.map_err(|error| error.text)?;
+    let again = Again { acting, by, cause: Cause::Replayed, answers: true };
     let record = again.of(&parent, ReplayRevision::Now).await?;
     let envelope = &record.envelope;
     let awaited =
         envelope.waits.as_ref().map(|_| answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest));
-    let told = told(engine, awaited).await?;
+    let told = told(acting, awaited).await?;
     let child = record.envelope.uid;
     let order = Order::new("rerun", message.uid).with(json!({"as": child}));
-    engine.journal.write(by, vec![order]).await.map_err(|error| error.text)?;
-    let submitted = engine.parts.intake.submit(&record).await.map_err(|error| error.to_string())?;
+    acting.journal.write(by, vec![order]).await.map_err(|error| error.text)?;
+    let submitted = acting.intake.submit(&record).await.map_err(|error| error.to_string())?;
     submitted.ticket.await.map_err(|error| error.to_string())?;
-    take_back(engine, told).await;
+    take_back(acting, told).await;
     Ok(child)
 }
 
 /// Lets held lanes go on.
-pub(super) async fn release(engine: &Engine, request: ReleaseRequest) -> CommandResult<Done> {
+pub(super) async fn release(acting: &Acting, request: ReleaseRequest) -> CommandResult<Done> {
     check(&request.by)?;
     let (by, destination) = (&request.by, &request.destination);
-    if engine.parts.destinations.get(destination).is_none() {
+    if !acting.owners.knows(destination).await? {
         return Err(CommandError::not_found(format!("no destination {} runs", destination.short())));
     }
     let lane = request.lane.map(|lane| lane.0);
     let heads = match request.head {
         HeldHead::Retry => Vec::new(),
-        HeldHead::Quarantine | HeldHead::Discard => heads(engine, destination, lane).await?,
+        HeldHead::Quarantine | HeldHead::Discard => heads(acting, destination, lane).await?,
     };
     let detail = json!({"lane": request.lane, "head": request.head});
-    engine.journal.write(by, vec![Order::new("release", format!("destination {destination}")).with(detail)]).await?;
+    acting.journal.write(by, vec![Order::new("release", format!("destination {destination}")).with(detail)]).await?;
     let done = if request.head == HeldHead::Retry {
-        let released = act(engine, by, destination, Act::Release(lane)).await.map_err(CommandError::unavailable)?;
+        let released =
+            acting.owners.act(by, destination, Act::Release(lane)).await.map_err(CommandError::unavailable)?;
         Done { matched: released, done: released, ..Done::default() }
     } else {
-        take_away(engine, by, &heads, request.head).await
+        take_away(acting, by, &heads, request.head).await
     };
     match (done.matched, lane) {
         (0, Some(lane)) => Err(CommandError::conflict(format!("lane {lane} is not held at {}", destination.short()))),
@@ -212,15 +212,15 @@ pub(super) async fn release(engine: &Engine, request: ReleaseRequest) -> Command
 }
 
 /// The deliveries that hold lanes of a destination, or this one.
-async fn heads(engine: &Engine, destination: &Name, lane: Option<Lane>) -> CommandResult<Vec<DeliveryView>> {
-    engine.history.settle().await?;
+async fn heads(acting: &Acting, destination: &Name, lane: Option<Lane>) -> CommandResult<Vec<DeliveryView>> {
+    acting.history.settle().await?;
     let filter = DeliveryFilter {
         destination: Some(destination.clone()),
         states: vec![State::Held],
         latest_run: true,
         ..DeliveryFilter::default()
     };
-    let page = engine.history.ask(move |ledger| ledger.deliveries(&filter, &Paging::first(HEADS_MAX))).await?;
+    let page = acting.history.ask(move |ledger| ledger.deliveries(&filter, &Paging::first(HEADS_MAX))).await?;
     let wanted = lane.map(|lane| lane.to_string());
     let mut heads = page.items;
     heads.retain(|head| wanted.as_ref().is_none_or(|lane| head.lanes.contains(lane)));
@@ -228,13 +228,13 @@ async fn heads(engine: &Engine, destination: &Name, lane: Option<Lane>) -> Comma
 }
 
 /// Takes the heads of held lanes away; their lanes go on with what follows.
-async fn take_away(engine: &Engine, by: &By, heads: &[DeliveryView], head: HeldHead) -> Done {
+async fn take_away(acting: &Acting, by: &By, heads: &[DeliveryView], head: HeldHead) -> Done {
     let mut done = Done { matched: heads.len() as u64, ..Done::default() };
     for delivery in heads {
         let decided = match place(delivery) {
             Ok((destination, position)) => {
                 let what = if head == HeldHead::Discard { Act::Discard(position) } else { Act::SetAside(position) };
-                act(engine, by, destination, what).await
+                acting.owners.act(by, destination, what).await
             }
             Err(why) => Err(why),
         };
