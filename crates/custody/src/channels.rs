@@ -47,6 +47,7 @@ impl Channels {
     /// # Errors
     /// As the log; what ran before runs on.
     pub async fn publish(&self, snapshot: Arc<Snapshot>) -> Result<(), LogError> {
+        crate::retired::revive(&self.log, crate::remembered::needed(&snapshot)).await?;
         for channel in snapshot.channels.values() {
             let key = subject::revision(channel.revision)?;
             if self.log.get(&key).await?.is_none() {

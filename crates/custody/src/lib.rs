@@ -9,6 +9,7 @@ mod admission;
 mod channels;
 mod pauses;
 pub mod remembered;
+pub mod retired;
 
 pub use admission::{Full, NotAdmitted, admit};
 pub use channels::{Channels, program};

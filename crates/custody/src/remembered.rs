@@ -1,18 +1,31 @@
 //! The settings of every destination that messages may lead to, remembered in the log beside the revisions: a destination
 //! that is no longer declared goes on with what it has until that is delivered or given up, also after a restart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use barid_config::{Channel, DestinationSpec, Snapshot};
 use barid_log::{Key, Log, LogError, Revision};
-use barid_model::Name;
+use barid_model::{Name, Timestamp};
 use barid_pipeline::subject;
 use barid_transform::RouteTarget;
 use bytes::Bytes;
 
+use crate::retired::{remove, retire};
+
 /// The settings of all remembered destinations stand under keys that begin so.
 const PREFIX: &str = "destination.";
+/// How long after nothing needs one any more it is forgotten: far longer than a change of documents takes to arrive everywhere.
+const MARGIN: Duration = Duration::from_secs(3_600);
+
+/// Which keys a snapshot needs: of its revisions and destinations.
+pub fn needed(snapshot: &Snapshot) -> impl Fn(&Key) -> bool {
+    let revisions = snapshot.channels.values().filter_map(|channel| subject::revision(channel.revision).ok());
+    let destinations = snapshot.destinations.keys().filter_map(|name| subject::destination(name).ok());
+    let keys: HashSet<Key> = revisions.chain(destinations).collect();
+    move |key| keys.contains(key)
+}
 
 /// Remembers the destinations of a snapshot as they are now; durable when this ends.
 ///
@@ -60,7 +73,8 @@ pub async fn undeclared(
     Ok(all)
 }
 
-/// Forgets destinations that are not declared, that nothing waits for, and that no stored revision leads to.
+/// Forgets destinations that are not declared, that nothing waits for, and that no stored revision leads to, an hour after
+/// that was first seen.
 ///
 /// # Errors
 /// As the log.
@@ -69,6 +83,7 @@ pub async fn forget(
     snapshot: &Snapshot,
     busy: &BTreeSet<Name>,
     revisions: &[Arc<Channel>],
+    now: Timestamp,
 ) -> Result<(), LogError> {
     let leads = |name: &Name| {
         let routes = revisions.iter().flat_map(|channel| &channel.settings.routes);
@@ -79,12 +94,8 @@ pub async fn forget(
         if snapshot.destinations.contains_key(&name) || busy.contains(&name) || leads(&name) {
             continue;
         }
-        if let Some((revision, _)) = log.get(&key).await? {
-            match log.delete(&key, revision).await {
-                // Declared again meanwhile.
-                Err(LogError::WrongRevision { .. }) => {}
-                other => other?,
-            }
+        let Some((since, version)) = retire(log, &key, now).await? else { continue };
+        if since.plus(MARGIN) < now && remove(log, &key, version).await? {
             tracing::info!(destination = %name, "what was remembered of a removed destination is forgotten");
         }
     }

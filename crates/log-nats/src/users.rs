@@ -17,7 +17,7 @@ pub enum Role {
     Router,
     /// Delivers: reads OUT, appends outcomes, parks.
     Delivery,
-    /// Reads everything into the history.
+    /// Reads everything into the history, and trims what has had its time.
     Ledger,
     /// Judges or maps what it is called with: of the log it needs the identity, with which lanes are made.
     Stage,
@@ -69,10 +69,10 @@ impl Role {
         match self {
             // Of what it refused it keeps a bounded number.
             Self::Ingress => &[Family::In],
-            Self::Router => &[Family::In, Family::Out],
-            Self::Delivery => &[Family::Out, Family::Park],
-            Self::Ledger => &[Family::Outcome],
-            Self::Setup | Self::Stage | Self::System => &[],
+            Self::Delivery => &[Family::Park],
+            // One of its processes gives back what has had its time.
+            Self::Ledger => &[Family::In, Family::Out, Family::Outcome],
+            Self::Router | Self::Stage | Self::Setup | Self::System => &[],
         }
     }
 }

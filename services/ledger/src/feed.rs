@@ -26,7 +26,10 @@ const READ: ReadLimit = ReadLimit { records: 500, bytes: 4 << 20 };
 /// How often new subjects are looked for.
 const SUBJECTS_EVERY: Duration = Duration::from_secs(1);
 /// The subjects the ledger is a view of; OUT is not: ROUTED tells its places.
-pub const PREFIXES: [&str; 6] = ["in.", "routed.", "outcome.", "park.", "refused", "command"];
+pub const PREFIXES: [&str; 6] = [INTAKE, "routed.", "outcome.", "park.", "refused", "command"];
+
+/// Where messages begin.
+const INTAKE: &str = "in.";
 
 /// How long is waited after the ledger could not be written: someone has to make space, or another process lets go of it.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -158,10 +161,7 @@ impl Feed {
         if !self.known.is_empty() {
             return Ok(());
         }
-        self.trimmed = Trimmed::all(&*self.log).await?;
-        if let Some(before) = self.trimmed.values().map(|trimmed| trimmed.before).max() {
-            self.ledger.incomplete_before(before)?;
-        }
+        self.trimmed = incomplete(&*self.log, &*self.ledger).await?;
         Ok(())
     }
 
@@ -193,6 +193,10 @@ impl Feed {
                 continue;
             }
             let read = self.log.read(subject, *next, READ).await?;
+            if read.trimmed_to.is_some() && subject.as_str().starts_with(INTAKE) {
+                // Given back since this history began, or while it was away.
+                self.trimmed = incomplete(&*self.log, &*self.ledger).await?;
+            }
             for entry in read.entries {
                 match decode(subject.as_str(), entry.record) {
                     Ok(Some(Record::Routed(record))) if Trimmed::has(&self.trimmed, &record.source) => {}
@@ -229,6 +233,15 @@ impl Feed {
         applied.await.map_err(|error| FeedError::Task(error.to_string()))??;
         Ok(())
     }
+}
+
+/// What retention has taken, which the ledger is told of.
+async fn incomplete(log: &dyn Log, ledger: &dyn Ledger) -> Result<HashMap<u16, Trimmed>, FeedError> {
+    let trimmed = Trimmed::all(log).await?;
+    if let Some(before) = trimmed.values().map(|trimmed| trimmed.before).max() {
+        ledger.incomplete_before(before)?;
+    }
+    Ok(trimmed)
 }
 
 fn change<'a>(subject: &'a str, read: &'a Read) -> Change<'a> {

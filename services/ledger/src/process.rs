@@ -4,12 +4,13 @@
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use barid_config::Snapshot;
 use barid_custody::{Channels, Pauses};
 use barid_ledger::{Bound, Ledger, SqliteLedger};
 use barid_log::{Log, LogError};
-use barid_model::LaneHasher;
+use barid_model::{LaneHasher, Partitions};
 use barid_replica::{LogOptions, Options, Replica};
 use barid_rpc::Services;
 use barid_rpc::config::Stage;
@@ -20,6 +21,8 @@ use prometheus_client::registry::Registry;
 use crate::commands::history::History;
 use crate::commands::mesh::Mesh;
 use crate::feed;
+use crate::retention::Keeping;
+use crate::retention::mesh::Retention;
 
 /// The history of a mesh
 #[derive(Debug, Parser)]
@@ -29,6 +32,15 @@ pub struct Line {
     options: Options,
     #[command(flatten)]
     log: LogOptions,
+    /// How often what has had its time is removed from the log, and this history says how far it has read
+    #[arg(long, env = "BARID_TRIM_EVERY", value_name = "TIME", value_parser = time, default_value = "1m")]
+    trim_every: Duration,
+}
+
+/// A time as a person writes it.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = barid_runtime::time::read_duration(text).filter(|time| !time.is_zero());
+    time.ok_or_else(|| "not a time such as 30s or 1m".to_owned())
 }
 
 /// Runs the process.
@@ -38,7 +50,7 @@ pub fn main() -> Exit {
     barid_replica::block_on(async {
         let replica = Replica::begin(Stage::Ledger, line.options)?;
         let log: Arc<dyn Log> = Arc::new(line.log.open().await?);
-        start(&replica, &log).await?;
+        start(&replica, &log, line.trim_every).await?;
         Ok(replica.run().await)
     })
 }
@@ -47,7 +59,7 @@ pub fn main() -> Exit {
 ///
 /// # Errors
 /// [`Failure`] where it cannot start.
-pub async fn start(replica: &Replica, log: &Arc<dyn Log>) -> Result<(), Failure> {
+pub async fn start(replica: &Replica, log: &Arc<dyn Log>, trim_every: Duration) -> Result<(), Failure> {
     replica.admin(Registry::default()).await?;
     let stop = replica.stopped();
     let failed = |error: barid_ledger::LedgerError| Failure::new(Exit::Storage, error.to_string());
@@ -69,6 +81,15 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>) -> Result<(), Failure>
         Ok::<(), std::convert::Infallible>(())
     };
     replica.process.tasks.spawn(Kind::Background, "pauses", following);
+    let keeping = Keeping {
+        log: Arc::clone(log),
+        ledger: Arc::clone(&ledger),
+        partitions: Partitions::new(u16::try_from(log.identity().partitions).unwrap_or(u16::MAX)),
+        channels: Arc::clone(&known),
+        clock: Arc::new(SystemClock),
+    };
+    // Before anything is read: from now on the log is kept for this history.
+    Retention::begin(replica, keeping, trim_every).await?.start(replica);
     let history = History {
         log: Arc::clone(log),
         ledger: Arc::clone(&ledger),

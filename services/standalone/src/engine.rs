@@ -10,7 +10,6 @@ mod configuration;
 mod metrics;
 mod offline;
 mod parts;
-mod retention;
 mod storage;
 
 use std::net::SocketAddr;

@@ -104,11 +104,6 @@ impl Configuration {
         self.listeners.apply(snapshot, table).await;
     }
 
-    /// Keeps the snapshot as it is until what this gives is dropped.
-    pub(super) async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.changing.lock().await
-    }
-
     /// Reads the documents again now; gives what was found.
     ///
     /// # Errors

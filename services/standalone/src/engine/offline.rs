@@ -21,12 +21,12 @@ use tokio::sync::watch;
 
 use super::commands::offline_status;
 use super::configuration::{LAST_GOOD, restore};
-use super::retention::Known;
 use super::storage;
 use barid_custody::Channels;
 use barid_ledger_service::commands::history::History;
 use barid_ledger_service::commands::{audit, payload, search, show, waiting};
 use barid_ledger_service::feed::Feed;
+use barid_ledger_service::retention::Known;
 
 /// Opens a data directory.
 pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {

@@ -10,6 +10,7 @@ use barid_delivery::connect::Environment;
 use barid_delivery::connect::secret::FileSecrets;
 use barid_ingress::{Accept, Listeners, Metrics as ListenerMetrics, SecretFiles};
 use barid_ledger_service::feed;
+use barid_ledger_service::retention::{self, Keeping};
 use barid_log::LogError;
 use barid_model::Clock;
 use barid_model::stage::Local;
@@ -181,10 +182,20 @@ impl Parts {
             Ok::<(), LogError>(())
         });
         process.tasks.spawn(Kind::Background, "backlog", Arc::clone(self).watch_backlog());
-        process.tasks.spawn(Kind::Background, "retention", super::retention::run(Arc::clone(self)));
+        process.tasks.spawn(Kind::Background, "retention", retention::run(self.keeping()));
         process.tasks.spawn(Kind::Service, "drain", Arc::clone(self).drain());
         ready.ready();
         Ok(())
+    }
+
+    fn keeping(&self) -> Keeping {
+        Keeping {
+            log: Arc::clone(&self.storage.log),
+            ledger: Arc::clone(&self.storage.ledger),
+            partitions: self.storage.partitions,
+            channels: Arc::clone(&self.channels),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     /// What commands work on.

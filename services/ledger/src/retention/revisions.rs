@@ -9,51 +9,55 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barid_config::{Channel, Snapshot};
-use barid_log::{Key, Log, LogError, Revision};
+use barid_custody::{remembered, retired};
+use barid_ledger::Ledger;
+use barid_log::{Log, LogError};
 use barid_model::{Name, Timestamp};
+use barid_pipeline::commit::DeliveryCommit;
+use barid_pipeline::subject;
 
-use barid_custody::remembered;
+use super::{Keeping, RetentionError};
 
 /// All stored revisions.
 const REVISIONS: &str = "revision.";
-/// Since when a revision is not the present one of its channel, by revision.
-const RETIRED: &str = "retired.";
 /// A message may still be on its way to the log when its channel's next revision runs; far longer than that takes.
 const MARGIN: Duration = Duration::from_secs(3_600);
 
-/// Removes revisions that were replaced longer ago than `kept`, where every message in the log is younger than that. The
-/// snapshot must not change meanwhile.
+/// Forgets what nothing refers to any more, and stores again what the present snapshot needs and somebody has removed who had not
+/// heard of it.
 pub(super) async fn forget(
+    keeping: &Keeping,
+    now: Timestamp,
+    kept: Duration,
+    oldest: Option<Timestamp>,
+) -> Result<(), RetentionError> {
+    let (log, snapshot) = (&keeping.log, keeping.channels.snapshot());
+    revisions(log, &snapshot, now, kept, oldest).await?;
+    destinations(keeping, &snapshot, now).await?;
+    keeping.channels.publish(keeping.channels.snapshot()).await?;
+    Ok(())
+}
+
+/// Removes revisions that were replaced longer ago than `kept`, where every message in the log is younger than that.
+async fn revisions(
     log: &Arc<dyn Log>,
     snapshot: &Snapshot,
     now: Timestamp,
     kept: Duration,
     oldest: Option<Timestamp>,
 ) -> Result<u64, LogError> {
+    retired::revive(log, remembered::needed(snapshot)).await?;
     let current: HashSet<String> = snapshot.channels.values().map(|channel| channel.revision.to_string()).collect();
     let mut gone = 0;
     for key in log.keys(REVISIONS).await? {
         let Some(revision) = key.as_str().strip_prefix(REVISIONS) else { continue };
-        let retired = Key::new(format!("{RETIRED}{revision}"))?;
-        let known = log.get(&retired).await?;
         if current.contains(revision) {
-            if let Some((version, _)) = known {
-                log.delete(&retired, version).await?;
-            }
             continue;
         }
-        let since = known.as_ref().and_then(|(_, value)| serde_json::from_slice::<Timestamp>(value).ok());
-        let Some(since) = since else {
-            let value = serde_json::to_vec(&now).map_err(|error| LogError::Storage(error.to_string().into()))?;
-            let version = known.map_or(Revision::NONE, |(version, _)| version);
-            log.put(&retired, version, value.into()).await?;
-            continue;
-        };
+        let Some((since, version)) = retired::retire(log, &key, now).await? else { continue };
         let last = since.plus(MARGIN);
         if last.plus(kept) < now && oldest.is_none_or(|oldest| oldest > last) {
-            remove(log, &key).await?;
-            remove(log, &retired).await?;
-            gone += 1;
+            gone += u64::from(retired::remove(log, &key, version).await?);
         }
     }
     if gone > 0 {
@@ -63,13 +67,11 @@ pub(super) async fn forget(
 }
 
 /// Forgets removed destinations that nothing waits for and no stored revision leads to.
-pub(super) async fn destinations(
-    log: &Arc<dyn Log>,
-    snapshot: &Snapshot,
-    busy: &BTreeSet<Name>,
-) -> Result<(), LogError> {
-    let undeclared = remembered::undeclared(log, snapshot).await?;
-    if undeclared.keys().all(|name| busy.contains(name)) {
+async fn destinations(keeping: &Keeping, snapshot: &Snapshot, now: Timestamp) -> Result<(), RetentionError> {
+    let log = &keeping.log;
+    let undeclared: Vec<Name> = remembered::undeclared(log, snapshot).await?.into_keys().collect();
+    let busy = busy(keeping, &undeclared).await?;
+    if undeclared.iter().all(|name| busy.contains(name)) {
         return Ok(());
     }
     let mut stored = Vec::new();
@@ -84,19 +86,49 @@ pub(super) async fn destinations(
             }
         }
     }
-    remembered::forget(log, snapshot, busy, &stored).await
+    remembered::forget(log, snapshot, &busy, &stored, now).await?;
+    Ok(())
 }
 
-async fn remove(log: &Arc<dyn Log>, key: &Key) -> Result<(), LogError> {
-    match log.get(key).await? {
-        Some((version, _)) => log.delete(key, version).await,
-        None => Ok(()),
+/// Those of these destinations with something to deliver or to decide on, or of which the history does not know all yet.
+async fn busy(keeping: &Keeping, names: &[Name]) -> Result<BTreeSet<Name>, RetentionError> {
+    if names.is_empty() {
+        return Ok(BTreeSet::new());
     }
+    let ledger: Arc<dyn Ledger> = Arc::clone(&keeping.ledger);
+    let asked = tokio::task::spawn_blocking(move || {
+        Ok::<_, barid_ledger::LedgerError>((ledger.positions()?, ledger.waiting()?))
+    });
+    let (positions, waiting) = asked.await??;
+    let mut busy = BTreeSet::new();
+    'names: for name in names {
+        let at = waiting.at(Some(name));
+        if at.quarantined + at.parked + at.held > 0 {
+            busy.insert(name.clone());
+            continue;
+        }
+        for subject in [subject::park(name)?, subject::outcome(name)?] {
+            let read = positions.iter().find(|(known, _)| known == subject.as_str()).map_or(0, |(_, read)| *read);
+            if keeping.log.bounds(&subject).await?.last.0 > read {
+                busy.insert(name.clone());
+                continue 'names;
+            }
+        }
+        let commit = DeliveryCommit::read(&keeping.log, name).await?;
+        for partition in keeping.partitions.all() {
+            if keeping.log.bounds(&subject::out(name, partition)?).await?.last.0 > commit.position(partition) {
+                busy.insert(name.clone());
+                continue 'names;
+            }
+        }
+    }
+    Ok(busy)
 }
 
 #[cfg(test)]
 mod tests {
     use barid_log::memory::MemoryLog;
+    use barid_log::{Key, Revision};
 
     use super::*;
 
@@ -110,7 +142,7 @@ mod tests {
         log.put(&key, Revision::NONE, bytes::Bytes::from_static(b"{}")).await.unwrap();
         let snapshot = Snapshot::default();
         let at = async |days: u32, oldest: Option<Timestamp>| {
-            forget(&log, &snapshot, BEGIN.plus(DAY * days), DAY * 30, oldest).await.unwrap()
+            revisions(&log, &snapshot, BEGIN.plus(DAY * days), DAY * 30, oldest).await.unwrap()
         };
         assert_eq!(at(0, None).await, 0, "it is noted that it is replaced");
         assert_eq!(at(29, None).await, 0, "the ledger may tell of a message under it");

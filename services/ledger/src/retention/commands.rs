@@ -8,7 +8,7 @@ use barid_model::record::{CommandRecord, InRecord, Intake, Record as _};
 use barid_model::{Partitions, Timestamp};
 use barid_pipeline::subject;
 
-use barid_ledger_service::trimmed::Trimmed;
+use crate::trimmed::Trimmed;
 
 /// Commands looked at in one run.
 const LOOKED_MAX: usize = 20_000;

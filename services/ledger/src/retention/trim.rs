@@ -1,8 +1,8 @@
 //! Giving the log's storage back, from the oldest end.
 //!
 //! IN goes first: what was received before a time, and neither waits for the router, nor is needed by the duplicate
-//! judge, nor was set aside before routing and waits for a person, nor has still to be read by the ledger. ROUTED, OUT
-//! and OUTCOME follow IN message by message, so that what is left of the log tells each message's way whole. What is
+//! judge, nor was set aside before routing and waits for a person, nor has still to be read by a ledger, with what became of
+//! it. ROUTED, OUT and OUTCOME follow IN message by message, so that what is left of the log tells each message's way whole. What is
 //! left out is noted first, because the last record of a subject stays in any case: a ledger that is rebuilt must not
 //! take what has ended for what is under way. PARK is its owner's to trim.
 
@@ -20,9 +20,9 @@ use barid_pipeline::commit::RouterCommit;
 use barid_pipeline::subject;
 use bytes::Bytes;
 
-use super::RetentionError;
-use crate::engine::storage::Storage;
-use barid_ledger_service::trimmed::Trimmed;
+use super::readers::Readers;
+use super::{Keeping, RetentionError};
+use crate::trimmed::Trimmed;
 
 /// Records between two looks at a time: what lies between is as old as its neighbours, to some milliseconds.
 const STRIDE: u64 = 64;
@@ -36,49 +36,99 @@ type Kept = HashMap<Partition, (u64, u64)>;
 /// The first position that is kept of OUT, by destination and partition.
 type KeptOut = BTreeMap<Name, HashMap<Partition, u64>>;
 
-/// Trims everything that was received before a time.
-pub(super) async fn trim(storage: &Storage, before: Timestamp) -> Result<(), RetentionError> {
-    let ledger = Arc::clone(&storage.ledger);
-    let (read, waiting) = tokio::task::spawn_blocking(move || look(&*ledger)).await??;
-    let trim = Trim { log: &storage.log, before, read, waiting };
+/// What the histories still need.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    /// By subject: all of them have read up to here.
+    pub(super) read: HashMap<String, u64>,
+    /// The first message of a subject that waits for a person before routing.
+    waiting: HashMap<String, u64>,
+}
+
+impl Bound {
+    /// As it is now.
+    pub(super) async fn of(keeping: &Keeping, readers: &mut Readers, now: Timestamp) -> Result<Self, RetentionError> {
+        let ledger: Arc<dyn Ledger> = Arc::clone(&keeping.ledger);
+        let asked = tokio::task::spawn_blocking(move || {
+            // What waits is asked for after the positions, so that it is no older than they are.
+            let read: HashMap<String, u64> = ledger.positions()?.into_iter().collect();
+            Ok::<_, barid_ledger::LedgerError>((read, ledger.set_aside()?))
+        });
+        let (mut read, waiting) = asked.await??;
+        readers.least(&keeping.log, now, &mut read).await?;
+        Ok(Self { read, waiting: waiting.into_iter().map(|place| (place.subject, place.position)).collect() })
+    }
+}
+
+/// What the first kept record of a subject was made from, where it was to be kept: it need not be read again until that goes.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    sources: HashMap<Subject, (u64, Source)>,
+    outcomes: HashMap<Name, (Partition, u64)>,
+}
+
+/// Trims everything that was received before a time, as long as this process `may`.
+pub(super) async fn trim(
+    keeping: &Keeping,
+    bound: Bound,
+    before: Timestamp,
+    looked: &mut Looked,
+    may: &(dyn Fn() -> bool + Sync),
+) -> Result<(), RetentionError> {
+    let log = &keeping.log;
+    let trim = Trim { log, before, bound, may };
     let mut kept = Kept::new();
-    for partition in storage.partitions.all() {
-        let commit = RouterCommit::read(&storage.log, partition).await?;
+    for partition in keeping.partitions.all() {
+        let commit = RouterCommit::read(log, partition).await?;
+        let told = trim.told(partition).await?;
         // The judge reads IN again from where its memory was last written down.
-        let received = trim.intake(partition, Intake::Received, commit.received.min(commit.remembered)).await?;
-        let chained = trim.intake(partition, Intake::Chained, commit.chained).await?;
+        let received = commit.received.min(commit.remembered).min(told.0);
+        let received = trim.intake(partition, Intake::Received, received).await?;
+        let chained = trim.intake(partition, Intake::Chained, commit.chained.min(told.1)).await?;
         let now = Trimmed { received: received.1, chained: chained.1, before };
-        let now = if now.is_some() { now.store(&storage.log, partition).await? } else { now };
+        let now = if now.is_some() { trim.store(now, partition).await? } else { now };
         trim.apply(&subject::intake(partition, Intake::Received)?, received.0, now.received).await?;
         trim.apply(&subject::intake(partition, Intake::Chained)?, chained.0, now.chained).await?;
         kept.insert(partition, (now.received, now.chained));
-        trim.routed(partition, (now.received, now.chained)).await?;
+        trim.routed(partition, (now.received, now.chained), looked).await?;
     }
-    for (destination, kept) in trim.outs(&kept).await? {
-        trim.outcomes(&destination, &kept).await?;
+    for (destination, kept) in trim.outs(&kept, looked).await? {
+        trim.outcomes(&destination, &kept, looked).await?;
     }
     trim.refused().await
-}
-
-type Looked = (HashMap<String, u64>, HashMap<String, u64>);
-
-fn look(ledger: &dyn Ledger) -> Result<Looked, barid_ledger::LedgerError> {
-    let waiting = ledger.set_aside()?.into_iter().map(|place| (place.subject, place.position));
-    Ok((ledger.positions()?.into_iter().collect(), waiting.collect()))
 }
 
 struct Trim<'a> {
     log: &'a Arc<dyn Log>,
     before: Timestamp,
-    /// How far the ledger has read.
-    read: HashMap<String, u64>,
-    /// The first message of a subject that waits for a person before routing.
-    waiting: HashMap<String, u64>,
+    bound: Bound,
+    may: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Trim<'_> {
     fn read(&self, subject: &Subject) -> u64 {
-        self.read.get(subject.as_str()).copied().unwrap_or(0)
+        self.bound.read.get(subject.as_str()).copied().unwrap_or(0)
+    }
+
+    async fn store(&self, trimmed: Trimmed, partition: Partition) -> Result<Trimmed, RetentionError> {
+        if !(self.may)() {
+            return Err(RetentionError::Lost);
+        }
+        Ok(trimmed.store(self.log, partition).await?)
+    }
+
+    /// How far both IN subjects of a partition are routed as far as the histories have read of it: a message that was set aside
+    /// is known to be from then on.
+    async fn told(&self, partition: Partition) -> Result<(u64, u64), RetentionError> {
+        let subject = subject::routed(partition)?;
+        let Some(bytes) = self.record(&subject, self.read(&subject)).await? else { return Ok((0, 0)) };
+        Ok(RoutedRecord::decode(bytes).map_or((0, 0), |record| {
+            let Source { intake, position, other, .. } = record.source;
+            match intake {
+                Intake::Received => (position, other),
+                Intake::Chained => (other, position),
+            }
+        }))
     }
 
     async fn record(&self, subject: &Subject, position: u64) -> Result<Option<Bytes>, LogError> {
@@ -91,7 +141,7 @@ impl Trim<'_> {
     async fn intake(&self, partition: Partition, intake: Intake, done: u64) -> Result<(u64, u64), RetentionError> {
         let subject = subject::intake(partition, intake)?;
         let bounds = self.log.bounds(&subject).await?;
-        let waits = self.waiting.get(subject.as_str()).map_or(u64::MAX, |position| position.saturating_sub(1));
+        let waits = self.bound.waiting.get(subject.as_str()).map_or(u64::MAX, |position| position.saturating_sub(1));
         let last = done.min(self.read(&subject)).min(waits);
         let received = |bytes| InRecord::decode(bytes).map(|record| record.envelope.received);
         self.by_time(&subject, bounds, last, received).await
@@ -103,8 +153,7 @@ impl Trim<'_> {
         let last = self.read(&subject);
         let at = |bytes| RefusedRecord::decode(bytes).map(|record| record.at);
         let (first, kept) = self.by_time(&subject, bounds, last, at).await?;
-        self.apply(&subject, first, kept).await?;
-        Ok(())
+        self.apply(&subject, first, kept).await
     }
 
     /// The first position there is, and the first one up to `last` that is not older than the time.
@@ -137,24 +186,28 @@ impl Trim<'_> {
         Ok((first, kept))
     }
 
-    async fn apply(&self, subject: &Subject, first: u64, kept: u64) -> Result<u64, RetentionError> {
+    async fn apply(&self, subject: &Subject, first: u64, kept: u64) -> Result<(), RetentionError> {
         if kept > first {
+            if !(self.may)() {
+                return Err(RetentionError::Lost);
+            }
             self.log.trim(subject, Position(kept)).await?;
             tracing::debug!(%subject, records = kept - first, "given back what has had its time");
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// Trims ROUTED of the messages that IN no longer has.
-    async fn routed(&self, partition: Partition, kept: (u64, u64)) -> Result<(), RetentionError> {
+    async fn routed(&self, partition: Partition, kept: (u64, u64), looked: &mut Looked) -> Result<(), RetentionError> {
         let subject = subject::routed(partition)?;
         let last = self.read(&subject);
-        self.by_source(&subject, last, kept, |bytes| RoutedRecord::decode(bytes).map(|record| record.source)).await?;
+        let source = |bytes| RoutedRecord::decode(bytes).map(|record| record.source);
+        self.by_source(&subject, last, kept, looked, source).await?;
         Ok(())
     }
 
     /// Trims OUT of all destinations; gives what is kept of it.
-    async fn outs(&self, kept: &Kept) -> Result<KeptOut, RetentionError> {
+    async fn outs(&self, kept: &Kept, looked: &mut Looked) -> Result<KeptOut, RetentionError> {
         let mut outs = KeptOut::new();
         let mut commits: BTreeMap<Name, DeliveryCommit> = BTreeMap::new();
         for subject in self.log.subjects("out.").await? {
@@ -165,7 +218,7 @@ impl Trim<'_> {
             let done = commits.get(&destination).map_or(0, |commit| commit.position(partition));
             let sources = kept.get(&partition).copied().unwrap_or((0, 0));
             let source = |bytes| OutRecord::decode(bytes).map(|record| record.source);
-            let first = self.by_source(&subject, done, sources, source).await?;
+            let first = self.by_source(&subject, done, sources, looked, source).await?;
             outs.entry(destination).or_default().insert(partition, first);
         }
         Ok(outs)
@@ -178,51 +231,76 @@ impl Trim<'_> {
         subject: &Subject,
         last: u64,
         kept: (u64, u64),
+        looked: &mut Looked,
         source: impl Fn(Bytes) -> Result<Source, RecordError>,
     ) -> Result<u64, RetentionError> {
+        if let Some((first, source)) = looked.sources.get(subject)
+            && !is_gone(*source, kept)
+        {
+            return Ok(*first);
+        }
+        looked.sources.remove(subject);
         let bounds = self.log.bounds(subject).await?;
         let first = bounds.first.0.max(1);
         let (mut low, mut high) = (first, last.min(bounds.last.0) + 1);
         while low < high {
             // The first one is looked at first: most often it is still to be kept.
             let middle = if low == first { low } else { low + (high - low) / 2 };
-            let gone = match self.record(subject, middle).await? {
-                Some(bytes) => source(bytes).map_or(true, |source| is_gone(source, kept)),
-                None => true,
+            let found = match self.record(subject, middle).await? {
+                Some(bytes) => source(bytes).ok().filter(|source| !is_gone(*source, kept)),
+                None => None,
             };
-            if gone { low = middle + 1 } else { high = middle }
+            match found {
+                None => low = middle + 1,
+                Some(source) => {
+                    looked.sources.insert(subject.clone(), (middle, source));
+                    high = middle;
+                }
+            }
         }
-        self.apply(subject, first, low).await
+        self.apply(subject, first, low).await?;
+        Ok(low)
     }
 
     /// Trims OUTCOME of the deliveries that OUT no longer has.
-    async fn outcomes(&self, destination: &Name, kept: &HashMap<Partition, u64>) -> Result<(), RetentionError> {
+    async fn outcomes(
+        &self,
+        destination: &Name,
+        kept: &HashMap<Partition, u64>,
+        looked: &mut Looked,
+    ) -> Result<(), RetentionError> {
+        let is_gone = |out: (Partition, u64)| kept.get(&out.0).is_none_or(|kept| out.1 < *kept);
+        if looked.outcomes.get(destination).is_some_and(|out| !is_gone(*out)) {
+            return Ok(());
+        }
+        looked.outcomes.remove(destination);
         let subject = subject::outcome(destination)?;
         let bounds = self.log.bounds(&subject).await?;
         let first = bounds.first.0.max(1);
         // The owner reads OUTCOME again from its commit.
         let needed = DeliveryCommit::read(self.log, destination).await?.outcomes;
         let last = self.read(&subject).min(needed.saturating_sub(1)).min(bounds.last.0);
-        let (mut next, mut looked) = (first, 0);
-        'all: while next <= last && looked < OUTCOMES_MAX {
+        let (mut next, mut seen) = (first, 0);
+        'all: while next <= last && seen < OUTCOMES_MAX {
             let batch = self.log.read(&subject, Position(next), ReadLimit::default()).await?;
             for entry in &batch.entries {
-                let gone = entry.position.0 <= last
-                    && OutcomeRecord::decode(entry.record.clone())
-                        .map_or(true, |record| kept.get(&record.out.0).is_none_or(|kept| record.out.1 < *kept));
-                if !gone {
+                let out = OutcomeRecord::decode(entry.record.clone()).ok().map(|record| record.out);
+                let kept = out.filter(|out| !is_gone(*out));
+                if let Some(out) = kept {
+                    looked.outcomes.insert(destination.clone(), out);
+                }
+                if kept.is_some() || entry.position.0 > last {
                     next = entry.position.0;
                     break 'all;
                 }
             }
-            looked += batch.entries.len();
+            seen += batch.entries.len();
             if batch.next.0 <= next {
                 break;
             }
             next = batch.next.0;
         }
-        self.apply(&subject, first, next.min(last + 1).max(first)).await?;
-        Ok(())
+        self.apply(&subject, first, next.min(last + 1).max(first)).await
     }
 }
 

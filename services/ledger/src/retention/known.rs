@@ -46,18 +46,13 @@ impl Times {
 
 /// What all channels want kept, those that are gone included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::engine) struct Known {
+pub struct Known {
     channels: BTreeMap<Name, Times>,
 }
 
 impl Known {
     /// What is remembered, brought up to date; stored where that changed it and `store` asks for it.
-    pub(in crate::engine) async fn of(
-        log: &Arc<dyn Log>,
-        snapshot: &Snapshot,
-        now: Timestamp,
-        store: bool,
-    ) -> Result<Self, LogError> {
+    pub async fn of(log: &Arc<dyn Log>, snapshot: &Snapshot, now: Timestamp, store: bool) -> Result<Self, LogError> {
         let key = Key::new(KEY)?;
         let stored = log.get(&key).await?;
         let revision = stored.as_ref().map_or(Revision::NONE, |(revision, _)| *revision);
@@ -74,7 +69,7 @@ impl Known {
     }
 
     /// Up to when payloads are past their retention.
-    pub(in crate::engine) fn payloads(&self, now: Timestamp) -> Retention {
+    pub fn payloads(&self, now: Timestamp) -> Retention {
         self.retention(now, |times| times.payload)
     }
 

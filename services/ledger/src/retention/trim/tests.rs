@@ -9,17 +9,21 @@ use barid_model::record::{
     InRecord, Intake, OutRecord, OutcomeRecord, Record as _, RoutedDelivery, RoutedRecord, Source,
 };
 use barid_model::{
-    Cause, DeliveryId, Digest, Disposition, Envelope, FacilityRef, Finding, Format, LaneHasher, Lanes, MessageType,
-    MessageUid, Name, Outcome, Partition, Partitions, Payload, Revision, Timestamp,
+    Cause, DeliveryId, Digest, Disposition, Envelope, FacilityRef, Finding, Format, Lanes, MessageType, MessageUid,
+    Name, Outcome, Partition, Partitions, Payload, Revision, Timestamp,
 };
 use barid_pipeline::commit::RouterCommit;
 use barid_pipeline::subject;
+use barid_runtime::SystemClock;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::trim;
-use crate::engine::storage::Storage;
-use barid_ledger_service::feed::Feed;
+use barid_custody::Channels;
+
+use super::{Bound, Looked};
+use crate::feed::Feed;
+use crate::retention::readers::{Reader, Readers};
+use crate::retention::{Keeping, RetentionError};
 
 const PARTITION: Partition = Partition(3);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -35,7 +39,7 @@ enum Fate {
 
 /// A log that messages are written to, one an hour.
 struct World {
-    storage: Storage,
+    storage: Keeping,
     messages: u64,
     out: u64,
 }
@@ -55,8 +59,9 @@ fn ledger() -> Arc<dyn Ledger> {
 impl World {
     fn new() -> Self {
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new(16));
-        let (hasher, partitions) = (LaneHasher::new([0; 16]), Partitions::STANDALONE);
-        Self { storage: Storage { log, ledger: ledger(), hasher, partitions }, messages: 0, out: 0 }
+        let channels = Arc::new(Channels::new(Arc::clone(&log)));
+        let (partitions, clock) = (Partitions::STANDALONE, Arc::new(SystemClock));
+        Self { storage: Keeping { log, ledger: ledger(), partitions, channels, clock }, messages: 0, out: 0 }
     }
 
     async fn append(&self, subject: Subject, record: Bytes) -> u64 {
@@ -200,7 +205,17 @@ impl World {
     }
 }
 
-async fn feed(storage: &Storage, ledger: &Arc<dyn Ledger>) {
+/// As the only history there is.
+async fn trim(keeping: &Keeping, before: Timestamp) -> Result<(), RetentionError> {
+    trim_behind(keeping, before, &mut Readers::sole()).await
+}
+
+async fn trim_behind(keeping: &Keeping, before: Timestamp, readers: &mut Readers) -> Result<(), RetentionError> {
+    let bound = Bound::of(keeping, readers, at(1_000)).await?;
+    super::trim(keeping, bound, before, &mut Looked::default(), &|| true).await
+}
+
+async fn feed(storage: &Keeping, ledger: &Arc<dyn Ledger>) {
     let (_stop, stopped) = watch::channel(true);
     Feed::new(Arc::clone(&storage.log), Arc::clone(ledger)).unwrap().run(stopped).await.unwrap();
 }
@@ -336,4 +351,81 @@ async fn chained_and_received_messages_go_together() {
     let (balance, _) = world.rebuilt().await;
     assert!(balance.holds(), "{balance}");
     assert_eq!((balance.total.accepted, balance.total.deliveries.in_flight), (100, 0));
+}
+
+#[tokio::test]
+async fn a_message_that_was_set_aside_stays_though_the_ledger_has_not_been_told_yet() {
+    let mut world = World::new();
+    for number in 0..10 {
+        world.message(Intake::Received, if number == 4 { Fate::SetAside } else { Fate::Delivered }).await;
+    }
+    world.settle().await;
+    // As a ledger that has read IN to its end, and ROUTED up to the message before.
+    let bound = async |routed| {
+        let read = [("in.03", 10), ("routed.03", routed)].map(|(subject, read)| (subject.to_owned(), read));
+        Bound { read: read.into(), waiting: Default::default() }
+    };
+    for (told, first) in [(0, 1), (4, 5)] {
+        let bound = bound(told).await;
+        super::trim(&world.storage, bound, at(1_000), &mut Looked::default(), &|| true).await.unwrap();
+        assert_eq!(world.firsts().await[0], first);
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_kept_for_the_history_that_is_furthest_behind() {
+    let mut world = World::new();
+    for _ in 0..50 {
+        world.message(Intake::Received, Fate::Delivered).await;
+    }
+    world.settle().await;
+    let log = &world.storage.log;
+    let mut readers = Readers::besides("own");
+    let tell = async |name: &str, upto: u64| {
+        let subjects = ["in.03", "routed.03", "outcome.default.registry"].map(|subject| (subject.to_owned(), upto));
+        Reader { at: at(1_000), positions: subjects.into(), partial: false }.tell(log, name).await.unwrap();
+    };
+    tell("own", 0).await;
+    tell("new", 0).await;
+    trim_behind(&world.storage, at(1_000), &mut readers).await.unwrap();
+    assert_eq!(world.firsts().await, [1; 4], "one that has read nothing yet needs all");
+    tell("new", 20).await;
+    trim_behind(&world.storage, at(1_000), &mut readers).await.unwrap();
+    assert_eq!(world.firsts().await, [21; 4]);
+    tell("new", 50).await;
+    trim_behind(&world.storage, at(1_000), &mut readers).await.unwrap();
+    assert_eq!(world.firsts().await[0], 50);
+}
+
+#[tokio::test]
+async fn one_who_has_lost_the_right_to_it_removes_nothing() {
+    let mut world = World::new();
+    for _ in 0..10 {
+        world.message(Intake::Received, Fate::Delivered).await;
+    }
+    world.settle().await;
+    let bound = Bound::of(&world.storage, &mut Readers::sole(), at(1_000)).await.unwrap();
+    let trimmed = super::trim(&world.storage, bound, at(1_000), &mut Looked::default(), &|| false).await;
+    assert!(matches!(trimmed, Err(RetentionError::Lost)), "{trimmed:?}");
+    assert_eq!(world.firsts().await, [1; 4]);
+}
+
+#[tokio::test]
+async fn what_two_remove_one_after_the_other_with_what_each_remembers_is_what_one_would() {
+    let mut world = World::new();
+    for number in 0..90 {
+        world.message(if number % 4 == 0 { Intake::Chained } else { Intake::Received }, Fate::Delivered).await;
+    }
+    world.settle().await;
+    let (mut one, mut two) = (Looked::default(), Looked::default());
+    for hour in [10, 30, 31, 60, 80] {
+        for looked in [&mut one, &mut two] {
+            let bound = Bound::of(&world.storage, &mut Readers::sole(), at(1_000)).await.unwrap();
+            super::trim(&world.storage, bound, at(hour), looked, &|| true).await.unwrap();
+        }
+        let [_, routed, out, outcome] = world.firsts().await;
+        assert_eq!([routed, out, outcome], [hour; 3]);
+    }
+    let (balance, _) = world.rebuilt().await;
+    assert!(balance.holds(), "{balance}");
 }

@@ -1,0 +1,164 @@
+//! Retention in a mesh: each history keeps to it itself and says how far it has read; one of their processes gives the log's
+//! storage back, by a lease like every other owner.
+//!
+//! It is a ledger's process, because what may go depends on what its history has read and on what waits for a person there. A
+//! process that is killed is taken over within seconds; one that is frozen and wakes up may do one step late, which removes
+//! nothing that is needed: what may go may go ever after.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barid_log::LogError;
+use barid_model::MessageUid;
+use barid_replica::{Ownership, Owns, Replica, Tenure, Terms};
+use barid_runtime::{Exit, Failure, Kind};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::readers::{self, Reader, Readers};
+use super::{Keeping, Known, RetentionError, Storage, View};
+use crate::trimmed::Trimmed;
+
+/// The service, as leases name it.
+const ROLE: &str = "ledger";
+/// What one process of it owns.
+const ITEM: &str = "log";
+
+/// Retention of a process, before it runs.
+pub struct Retention {
+    keeping: Keeping,
+    every: Duration,
+    name: String,
+    partial: bool,
+}
+
+impl Retention {
+    /// Says how far the history is, so that the log is kept for it from now on: to be called before it is fed.
+    ///
+    /// # Errors
+    /// [`Failure`] where it cannot be said, or the history has no name.
+    pub async fn begin(replica: &Replica, keeping: Keeping, every: Duration) -> Result<Self, Failure> {
+        let storage = |error: &dyn std::fmt::Display| Failure::new(Exit::Storage, error.to_string());
+        let name =
+            readers::name(replica.data(), MessageUid::new(keeping.clock.now())).map_err(|error| storage(&error))?;
+        let mut retention = Self { keeping, every, name, partial: false };
+        retention.introduce().await.map_err(|error| storage(&error))?;
+        Ok(retention)
+    }
+
+    async fn introduce(&mut self) -> Result<(), RetentionError> {
+        let log = &self.keeping.log;
+        let before = Reader::find(log, &self.name).await?;
+        let mut reader = self.reader().await?;
+        let trimmed = Trimmed::all(&**log).await?;
+        let misses = reader.misses(&trimmed);
+        // Until it is filled anew.
+        self.partial = misses || before.is_some_and(|before| before.partial) && !reader.positions.is_empty();
+        if self.partial {
+            tracing::error!(
+                "this history was away for too long and lacks what the log has given back since: it does not decide what else \
+                 may go; start it with an empty data directory to have it filled anew with what the log holds"
+            );
+        }
+        reader.partial = self.partial;
+        reader.tell(log, &self.name).await?;
+        Ok(())
+    }
+
+    async fn reader(&self) -> Result<Reader, RetentionError> {
+        let ledger = Arc::clone(&self.keeping.ledger);
+        let positions = tokio::task::spawn_blocking(move || ledger.positions()).await??;
+        let at = self.keeping.clock.now();
+        Ok(Reader { at, positions: positions.into_iter().collect(), partial: self.partial })
+    }
+
+    /// Starts it.
+    pub fn start(self, replica: &Replica) {
+        let retention = Arc::new(self);
+        if !retention.partial {
+            let ownership = Ownership {
+                log: Arc::clone(&retention.keeping.log),
+                role: ROLE,
+                replica: replica.name(),
+                terms: Terms::default(),
+            };
+            let items = watch::Sender::new(BTreeSet::from([ITEM.to_owned()]));
+            let (owned, stop) = (items.subscribe(), replica.stopped());
+            let run = ownership.run(owned, Arc::new(Trimmer(Arc::clone(&retention))), stop);
+            replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "storage", async move {
+                // Whose end would be a change without end.
+                let _items = items;
+                run.await
+            });
+        }
+        let stop = replica.stopped();
+        replica.process.tasks.spawn(Kind::Service, "retention", async move {
+            retention.keep(stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
+    }
+
+    /// Keeps the history to the retention and says how far it is, until `stop`.
+    async fn keep(&self, mut stop: watch::Receiver<bool>) {
+        let mut view = View::default();
+        while !*stop.borrow() {
+            let kept = async {
+                self.reader().await?.tell(&self.keeping.log, &self.name).await?;
+                match self.known(false).await? {
+                    Some(known) => view.run(&self.keeping, &known).await,
+                    None => Ok(()),
+                }
+            };
+            if let Err(error) = kept.await {
+                tracing::warn!(%error, "this history does not keep to its retention now, or cannot say how far it is");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.every) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// How long things are wanted; none before there are documents.
+    async fn known(&self, store: bool) -> Result<Option<Known>, LogError> {
+        let snapshot = self.keeping.channels.snapshot();
+        if snapshot.channels.is_empty() {
+            return Ok(None);
+        }
+        Known::of(&self.keeping.log, &snapshot, self.keeping.clock.now(), store).await.map(Some)
+    }
+
+    /// Gives the log's storage back while it is owned.
+    async fn trim(&self, tenure: &Tenure) {
+        let mut storage = Storage::new(Readers::besides(&self.name));
+        loop {
+            let kept = async {
+                match self.known(true).await? {
+                    Some(known) => storage.run(&self.keeping, &known, &|| tenure.holds()).await,
+                    None => Ok(()),
+                }
+            };
+            match kept.await {
+                Ok(()) => {}
+                Err(RetentionError::Lost) => return,
+                Err(error) => tracing::warn!(%error, "what has had its time could not be removed; tried again"),
+            }
+            tokio::time::sleep(self.every).await;
+        }
+    }
+}
+
+struct Trimmer(Arc<Retention>);
+
+impl Owns for Trimmer {
+    fn run(&self, _: String, tenure: Tenure, mut stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        let retention = Arc::clone(&self.0);
+        Box::pin(async move {
+            tokio::select! {
+                () = retention.trim(&tenure) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        })
+    }
+}
