@@ -6,6 +6,7 @@ use std::time::Duration;
 use barid_log::{Key, Log, LogError, Position, ReadLimit, Revision, Subject};
 use barid_model::record::{AnswerRecord, InRecord, Intake, Record as _};
 use barid_model::{Envelope, MessageUid, Outcome, Partition};
+use tokio::time::Instant;
 
 use crate::fanout::answer_key;
 use crate::judge::Memory;
@@ -14,6 +15,8 @@ use crate::subject;
 /// Messages after which the checkpoint is written again: read back at start, 16 partitions of them in a fraction of a
 /// second.
 pub const CHECKPOINT_MESSAGES: u64 = 10_000;
+/// Time after which it is written again where fewer came: the log keeps IN from the checkpoint on, however old that is.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// What the judge says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub struct Judge {
     revision: Revision,
     memory: Memory,
     remembered: u64,
+    written: Instant,
 }
 
 impl Judge {
@@ -55,7 +59,7 @@ impl Judge {
         };
         let from = if restored.is_some() { remembered } else { 0 };
         let memory = restored.unwrap_or_default();
-        let mut judge = Self { log, subject, key, revision, memory, remembered: from };
+        let mut judge = Self { log, subject, key, revision, memory, remembered: from, written: Instant::now() };
         judge.fill(committed).await?;
         Ok(judge)
     }
@@ -134,16 +138,18 @@ impl Judge {
         Ok(answer.is_some_and(|answer| matches!(answer.outcome, Outcome::Rejected | Outcome::Expired)))
     }
 
-    /// Writes the checkpoint when enough has come since the last one; `committed` is a position whose outputs are
+    /// Writes the checkpoint when enough has come since the last one, or something a while ago; `committed` is a position whose outputs are
     /// durable.
     ///
     /// # Errors
     /// As [`Log::put`].
     pub async fn checkpoint(&mut self, committed: u64, at_once: bool) -> Result<(), LogError> {
-        let due = committed.saturating_sub(self.remembered) >= CHECKPOINT_MESSAGES;
-        if !(due || at_once && committed > self.remembered) {
+        let new = committed.saturating_sub(self.remembered);
+        let due = new >= CHECKPOINT_MESSAGES || self.written.elapsed() >= CHECKPOINT_EVERY;
+        if new == 0 || !(due || at_once) {
             return Ok(());
         }
+        self.written = Instant::now();
         self.revision = self.log.put(&self.key, self.revision, self.memory.checkpoint()).await?;
         self.remembered = committed;
         Ok(())

@@ -57,3 +57,19 @@ async fn a_resend_is_a_new_message_where_the_first_was_rejected_or_expired() {
         assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), expected, "{outcome:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_is_written_down_a_minute_after_little_has_come_so_that_the_log_can_go() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let mut judge = Judge::open(Arc::clone(&log), Partition(0), 0, 0).await.unwrap();
+    judge.remember(&query(1).envelope, 1);
+    judge.checkpoint(1, false).await.unwrap();
+    assert_eq!(judge.remembered(), 0, "not for each message");
+    tokio::time::advance(CHECKPOINT_EVERY).await;
+    judge.checkpoint(1, false).await.unwrap();
+    assert_eq!(judge.remembered(), 1);
+    let written = log.get(&subject::duplicates(Partition(0)).unwrap()).await.unwrap();
+    tokio::time::advance(CHECKPOINT_EVERY).await;
+    judge.checkpoint(1, false).await.unwrap();
+    assert_eq!(log.get(&subject::duplicates(Partition(0)).unwrap()).await.unwrap(), written, "nothing new");
+}
