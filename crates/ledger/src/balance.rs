@@ -111,7 +111,7 @@ impl Line {
     }
 
     /// Adds another line to this one.
-    pub(crate) const fn add(&mut self, other: &Self) {
+    pub const fn add(&mut self, other: &Self) {
         self.accepted += other.accepted;
         self.routed += other.routed;
         self.duplicate += other.duplicate;

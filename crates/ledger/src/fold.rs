@@ -3,6 +3,7 @@
 //! The result depends on the records alone. Between subjects their order makes no difference; within a subject they
 //! come in order, possibly again from an earlier place. The first terminal outcome counts, except that a quarantined
 //! delivery may be delivered or discarded by a person.
+#![allow(missing_docs, reason = "fields are what the record they come from says")]
 
 #[cfg(test)]
 mod tests;
@@ -13,101 +14,101 @@ use barid_model::{MessageUid, Outcome, Timestamp};
 use crate::State;
 
 /// Which kinds of records told of a delivery.
-pub(crate) mod known {
+pub mod known {
     /// ROUTED.
-    pub(crate) const ROUTED: u8 = 1;
+    pub const ROUTED: u8 = 1;
     /// OUT.
-    pub(crate) const OUT: u8 = 2;
+    pub const OUT: u8 = 2;
     /// PARK.
-    pub(crate) const PARK: u8 = 4;
+    pub const PARK: u8 = 4;
     /// OUTCOME.
-    pub(crate) const OUTCOME: u8 = 8;
+    pub const OUTCOME: u8 = 8;
 }
 
 /// Numbers the store gave to names.
-pub(crate) type NameId = i64;
+pub type NameId = i64;
 
 /// A place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct At {
+pub struct At {
     /// The subject, where it is known.
-    pub(crate) subject: Option<NameId>,
+    pub subject: Option<NameId>,
     /// The position there.
-    pub(crate) position: i64,
+    pub position: i64,
 }
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ending {
-    pub(crate) outcome: Outcome,
+pub struct Ending {
+    pub outcome: Outcome,
     /// Its OUTCOME record; position 0 without a subject where ROUTED already said it.
-    pub(crate) place: At,
-    pub(crate) at: Timestamp,
-    pub(crate) answer: Option<NameId>,
-    pub(crate) findings: Option<String>,
-    pub(crate) actor: Option<String>,
-    pub(crate) reason: Option<String>,
+    pub place: At,
+    pub at: Timestamp,
+    pub answer: Option<NameId>,
+    pub findings: Option<String>,
+    pub actor: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Where a delivery waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Waiting {
-    pub(crate) place: At,
+pub struct Waiting {
+    pub place: At,
     /// Why and since when, once PARK itself was read.
-    pub(crate) why: Option<(Parked, Timestamp)>,
+    pub why: Option<(Parked, Timestamp)>,
 }
 
 /// What is known of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Delivery {
-    pub(crate) destination: Option<NameId>,
-    pub(crate) known: u8,
-    pub(crate) chained: Option<MessageUid>,
+pub struct Delivery {
+    pub destination: Option<NameId>,
+    pub known: u8,
+    pub chained: Option<MessageUid>,
     /// Findings of the router or of OUT: why it was set aside or filtered.
-    pub(crate) routed_findings: Option<String>,
+    pub routed_findings: Option<String>,
     /// The router itself ended it as quarantined: it stands until an OUTCOME says otherwise.
-    pub(crate) set_aside: bool,
+    pub set_aside: bool,
     /// Partition and position in OUT.
-    pub(crate) out: Option<(i64, i64)>,
-    pub(crate) waiting: Option<Waiting>,
-    pub(crate) ending: Option<Ending>,
-    pub(crate) attempts: u32,
-    pub(crate) possible_duplicate: bool,
+    pub out: Option<(i64, i64)>,
+    pub waiting: Option<Waiting>,
+    pub ending: Option<Ending>,
+    pub attempts: u32,
+    pub possible_duplicate: bool,
 }
 
 /// What a ROUTED record says of a delivery.
-pub(crate) struct Routed {
-    pub(crate) destination: Option<NameId>,
-    pub(crate) out: Option<(i64, i64)>,
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) at: Timestamp,
-    pub(crate) chained: Option<MessageUid>,
-    pub(crate) findings: Option<String>,
+pub struct Routed {
+    pub destination: Option<NameId>,
+    pub out: Option<(i64, i64)>,
+    pub outcome: Option<Outcome>,
+    pub at: Timestamp,
+    pub chained: Option<MessageUid>,
+    pub findings: Option<String>,
 }
 
 /// What a PARK record says of a delivery.
-pub(crate) struct Parking {
-    pub(crate) destination: NameId,
-    pub(crate) out: (i64, i64),
-    pub(crate) waiting: Waiting,
-    pub(crate) attempts: u32,
-    pub(crate) possible_duplicate: bool,
+pub struct Parking {
+    pub destination: NameId,
+    pub out: (i64, i64),
+    pub waiting: Waiting,
+    pub attempts: u32,
+    pub possible_duplicate: bool,
 }
 
 /// What an OUTCOME record says of a delivery.
-pub(crate) struct Told {
-    pub(crate) destination: NameId,
-    pub(crate) out: (i64, i64),
-    pub(crate) park: Option<i64>,
-    pub(crate) attempts: u32,
-    pub(crate) possible_duplicate: bool,
+pub struct Told {
+    pub destination: NameId,
+    pub out: (i64, i64),
+    pub park: Option<i64>,
+    pub attempts: u32,
+    pub possible_duplicate: bool,
     /// None while it is parked.
-    pub(crate) ending: Option<Ending>,
+    pub ending: Option<Ending>,
 }
 
 /// What an OUTCOME record changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Took {
+pub enum Took {
     /// It says how the delivery ended.
     Ended,
     /// It was known already.
@@ -118,7 +119,7 @@ pub(crate) enum Took {
 
 impl Delivery {
     /// ROUTED told of it.
-    pub(crate) fn routed(&mut self, routed: Routed) {
+    pub fn routed(&mut self, routed: Routed) {
         if self.known & known::ROUTED != 0 {
             return;
         }
@@ -147,7 +148,7 @@ impl Delivery {
     }
 
     /// OUT has it.
-    pub(crate) fn out(&mut self, destination: NameId, place: (i64, i64), findings: Option<String>) {
+    pub fn out(&mut self, destination: NameId, place: (i64, i64), findings: Option<String>) {
         self.known |= known::OUT;
         self.destination = self.destination.or(Some(destination));
         self.out = self.out.or(Some(place));
@@ -155,7 +156,7 @@ impl Delivery {
     }
 
     /// PARK has it; the latest place counts.
-    pub(crate) fn parked(&mut self, parked: Parking) {
+    pub fn parked(&mut self, parked: Parking) {
         self.known |= known::PARK;
         self.destination = self.destination.or(Some(parked.destination));
         self.out = self.out.or(Some(parked.out));
@@ -171,14 +172,14 @@ impl Delivery {
 
     /// It came back from its place in PARK, was refused, and its lanes wait for a person. (Whether its destination may
     /// have it twice is told when it ends.)
-    pub(crate) fn held(&mut self) {
+    pub fn held(&mut self) {
         if let Some(Waiting { why: Some((why, _)), .. }) = &mut self.waiting {
             *why = Parked::Held;
         }
     }
 
     /// OUTCOME told of it.
-    pub(crate) fn outcome(&mut self, told: Told) -> Took {
+    pub fn outcome(&mut self, told: Told) -> Took {
         self.known |= known::OUTCOME;
         self.destination = self.destination.or(Some(told.destination));
         self.out = self.out.or(Some(told.out));
@@ -202,7 +203,7 @@ impl Delivery {
     }
 
     /// A person gave up what no destination has.
-    pub(crate) fn given_up(&mut self, at: Timestamp, actor: &str, reason: &str) {
+    pub fn given_up(&mut self, at: Timestamp, actor: &str, reason: &str) {
         self.ending.get_or_insert_with(|| Ending {
             outcome: Outcome::Discarded,
             place: At { subject: None, position: 0 },
@@ -215,7 +216,7 @@ impl Delivery {
     }
 
     /// Where it stands.
-    pub(crate) fn state(&self) -> State {
+    pub fn state(&self) -> State {
         match (&self.ending, &self.waiting) {
             (Some(ending), _) => ending.outcome.into(),
             (None, _) if self.set_aside => State::Quarantined,

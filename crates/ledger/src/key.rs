@@ -22,26 +22,26 @@ fn hash(parts: [&[u8]; 2]) -> i64 {
 }
 
 /// A search key of the message (`patient`, or what the channel's `index` names).
-pub(crate) fn search(name: &str, value: &str) -> i64 {
+pub fn search(name: &str, value: &str) -> i64 {
     hash([name.as_bytes(), value.as_bytes()])
 }
 
 /// MSH-10.
-pub(crate) fn control_id(value: &[u8]) -> i64 {
+pub fn control_id(value: &[u8]) -> i64 {
     hash([b"\x01controlId", value])
 }
 
 /// The message it was made from.
-pub(crate) fn parent(uid: MessageUid) -> i64 {
+pub fn parent(uid: MessageUid) -> i64 {
     hash([b"\x01parent", uid.as_bytes()])
 }
 
 /// The message it repeats.
-pub(crate) fn duplicate_of(uid: MessageUid) -> i64 {
+pub fn duplicate_of(uid: MessageUid) -> i64 {
     hash([b"\x01duplicateOf", uid.as_bytes()])
 }
 
 /// One of its deliveries.
-pub(crate) fn delivery(id: DeliveryId) -> i64 {
+pub fn delivery(id: DeliveryId) -> i64 {
     hash([b"\x01delivery", id.as_bytes()])
 }

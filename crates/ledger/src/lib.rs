@@ -6,23 +6,30 @@
 //! ledger can be thrown away and rebuilt from the log at any time, which is also the remedy for every damage to it.
 //!
 //! Payloads and answers stay in the log; the ledger keeps their places. Sensitive search values arrive as keyed hashes.
-//! [`SqliteLedger`] is the implementation of the one-process engine; another one passes the same `contract`.
+//! [`SqliteLedger`] is the implementation of the one-process engine; another one, in a crate of its own, is made of what
+//! [`store`] has and passes the same `contract`.
 //! The interface is synchronous: call it from a thread that may block.
 
 pub mod balance;
 mod change;
+mod choose;
+mod codes;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;
 pub mod filter;
 mod fold;
+mod gather;
 mod key;
 mod ledger;
 mod retention;
+mod span;
 mod sqlite;
 mod state;
 pub mod statistics;
+pub mod store;
 pub mod story;
+mod tell;
 pub mod view;
 pub mod waiting;
 

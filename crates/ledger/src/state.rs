@@ -91,17 +91,19 @@ impl State {
     }
 
     /// Its number in storage. Numbers below [`State::COMMON`] are indexed.
-    pub(crate) const fn code(self) -> i64 {
+    #[must_use]
+    pub const fn code(self) -> i64 {
         self as i64
     }
 
     /// From its number in storage.
-    pub(crate) fn from_code(code: i64) -> Option<Self> {
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.code() == code)
     }
 
     /// From this number on a delivery's state is so common that it is not worth an index.
-    pub(crate) const COMMON: i64 = Self::Delivered as i64;
+    pub const COMMON: i64 = Self::Delivered as i64;
 }
 
 impl From<Outcome> for State {

@@ -108,7 +108,7 @@ const STEP_BITS: u32 = 5;
 
 /// Durations in steps that grow with them: two thousand counters hold a microsecond and a year alike.
 #[derive(Debug, Default)]
-pub(crate) struct Durations {
+pub struct Durations {
     counts: BTreeMap<u64, u64>,
     total: u64,
     max: u64,
@@ -116,14 +116,14 @@ pub(crate) struct Durations {
 
 impl Durations {
     /// Counts one.
-    pub(crate) fn add(&mut self, micros: u64) {
+    pub fn add(&mut self, micros: u64) {
         *self.counts.entry(step(micros)).or_default() += 1;
         self.total += 1;
         self.max = self.max.max(micros);
     }
 
     /// What they say together; nothing where there is none.
-    pub(crate) fn latency(&self) -> Option<Latency> {
+    pub fn latency(&self) -> Option<Latency> {
         (self.total > 0).then(|| Latency { p50: self.at(50), p90: self.at(90), p99: self.at(99), max: self.max })
     }
 

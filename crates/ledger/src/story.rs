@@ -83,32 +83,33 @@ pub struct Event {
 /// What is kept of a PARK or OUTCOME record beside the row of its delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Step {
+#[allow(missing_docs, reason = "fields are those of the record")]
+pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) why: Option<String>,
+    pub why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<String>,
-    pub(crate) attempts: u32,
+    pub outcome: Option<String>,
+    pub attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) answer: Option<String>,
+    pub answer: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) actor: Option<String>,
+    pub actor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) possible_duplicate: bool,
+    pub possible_duplicate: bool,
     /// The position in PARK an OUTCOME record names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) park: Option<u64>,
+    pub park: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lanes: Option<Vec<String>>,
+    pub lanes: Option<Vec<String>>,
 }
 
 impl Step {
     /// In words, for a delivery to `destination`.
-    pub(crate) fn sentence(&self, destination: &str, latency: Option<Duration>) -> String {
+    pub fn sentence(&self, destination: &str, latency: Option<Duration>) -> String {
         let mut text = match (&self.outcome, &self.why) {
             (Some(outcome), _) => format!("{outcome} ({destination})"),
             (None, Some(why)) => format!("parked for {destination}: {}", meaning(why)),
@@ -160,7 +161,7 @@ fn short(duration: Duration) -> String {
 }
 
 /// A delivery in words: `route`, `route/part` or `route/part/run`.
-pub(crate) fn delivery_word(route: &str, part: u32, run: u32) -> String {
+pub fn delivery_word(route: &str, part: u32, run: u32) -> String {
     match (part, run) {
         (0, 0) => route.to_owned(),
         (part, 0) => format!("{route}/{part}"),

@@ -123,7 +123,8 @@ impl fmt::Debug for Accepted {
 
 impl MessageView {
     /// The one word for all of it: what needs a person first, then what is under way, then what has ended.
-    pub(crate) fn overall(&self) -> State {
+    #[must_use]
+    pub fn overall(&self) -> State {
         match self.disposition {
             Some(Disposition::Duplicate) => return State::Duplicate,
             Some(Disposition::Quarantined) => return State::Quarantined,

@@ -3,6 +3,7 @@
 use rusqlite::ErrorCode;
 
 use crate::LedgerError;
+use crate::gather::Invalid;
 
 /// A failure inside the SQLite ledger.
 #[derive(Debug)]
@@ -17,6 +18,12 @@ pub(super) enum Fault {
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
+    }
+}
+
+impl From<Invalid> for Fault {
+    fn from(Invalid(text): Invalid) -> Self {
+        Self::Invalid(text)
     }
 }
 

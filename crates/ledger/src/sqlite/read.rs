@@ -14,7 +14,7 @@ pub(super) mod waiting;
 
 use std::collections::HashMap;
 
-use barid_model::{Finding, Timestamp};
+use barid_model::Timestamp;
 use rusqlite::Connection;
 
 use super::fault::Fault;
@@ -43,11 +43,6 @@ impl<'c> Reader<'c> {
         let own = channel.and_then(|channel| self.expiry.get(&channel));
         own.or_else(|| self.expiry.get(&0)).is_some_and(|before| received.micros() < *before)
     }
-}
-
-/// Findings out of their text; what cannot be read is none.
-pub(super) fn findings(text: Option<&str>) -> Vec<Finding> {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// How many items a page has.

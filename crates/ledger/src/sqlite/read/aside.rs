@@ -5,7 +5,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::time::bad_cursor;
-use super::{Reader, findings, limit, message, unsigned};
+use super::{Reader, limit, message, unsigned};
+use crate::codes::findings;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::names;
 use crate::view::{CommandView, Place, RefusedView};

@@ -5,11 +5,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::time::{Span, bad_cursor};
-use super::{Reader, findings, limit, message, unsigned};
+use super::{Reader, limit, message, unsigned};
+use crate::codes::{findings, outcome_of, parked, parked_word_code};
 use crate::filter::SCAN_MAX;
 use crate::fold::NameId;
 use crate::sqlite::fault::Fault;
-use crate::sqlite::write::delivery::{outcome_of, parked, parked_word_code};
 use crate::sqlite::{keys, names};
 use crate::story::Step;
 use crate::view::{OutPlace, Place};

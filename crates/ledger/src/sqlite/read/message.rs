@@ -6,12 +6,11 @@ use barid_model::{Digest, Disposition, MessageUid, Revision, Timestamp};
 use rusqlite::{Connection, Row};
 
 use super::waiting::decision;
-use super::{Reader, deliveries, findings, unsigned};
+use super::{Reader, deliveries, unsigned};
 use crate::State;
-use crate::filter::Key;
+use crate::codes::{disposition, findings, keys, lanes, parents};
 use crate::fold::NameId;
 use crate::sqlite::fault::Fault;
-use crate::sqlite::write::message::disposition;
 use crate::view::{Accepted, MessageView, Place};
 
 /// The columns [`Found::read`] expects, of table `m`.
@@ -96,26 +95,6 @@ fn accepted(
         keys: keys(row.get_ref(20)?.as_str_or_null()?),
         place: Place { subject: texts.text(subject)?.to_string(), position: unsigned(row.get(10)?) },
     })
-}
-
-fn parents(bytes: &[u8]) -> Vec<MessageUid> {
-    bytes.chunks_exact(16).filter_map(|chunk| chunk.try_into().ok().map(MessageUid::from_bytes)).collect()
-}
-
-fn lanes(bytes: Option<&[u8]>) -> Vec<String> {
-    match bytes {
-        None => Vec::new(),
-        Some([]) => vec!["barrier".to_owned()],
-        Some(bytes) => {
-            let lane = |chunk: &[u8]| chunk.iter().map(|byte| format!("{byte:02x}")).collect();
-            bytes.chunks_exact(8).map(lane).collect()
-        }
-    }
-}
-
-fn keys(text: Option<&str>) -> Vec<Key> {
-    let pairs: Vec<(String, String)> = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    pairs.into_iter().map(|(name, value)| Key { name, value }).collect()
 }
 
 /// The message with this uid and its deliveries.

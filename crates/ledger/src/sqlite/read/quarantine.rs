@@ -7,7 +7,7 @@ use super::waiting::DECISION;
 use super::{Reader, message, unsigned};
 use crate::sqlite::fault::Fault;
 use crate::view::{Place, Quarantined};
-use crate::{DeliveryFilter, MessageFilter, MessageView, Page, Paging, State};
+use crate::{DeliveryFilter, Page, Paging, choose};
 
 /// Messages set aside before routing, and quarantined deliveries that were not run again.
 pub(in crate::sqlite) fn quarantine(
@@ -21,9 +21,9 @@ pub(in crate::sqlite) fn quarantine(
             let found = message::by_uid(&reader, uid)?.map(|found| found.complete(&reader)).transpose()?;
             Page { items: found.into_iter().collect(), next: None }
         }
-        None => search(conn, &messages(filter), paging)?,
+        None => search(conn, &choose::set_aside(filter), paging)?,
     };
-    let items = page.items.into_iter().flat_map(|message| waiting(message, filter)).collect();
+    let items = page.items.into_iter().flat_map(|message| choose::waiting(message, filter)).collect();
     Ok(Page { items, next: page.next })
 }
 
@@ -35,31 +35,4 @@ pub(in crate::sqlite) fn set_aside(conn: &Connection) -> Result<Vec<Place>, Faul
     ))?;
     let places = statement.query_map([], |row| Ok(Place { subject: row.get(0)?, position: unsigned(row.get(1)?) }))?;
     Ok(places.collect::<Result<_, _>>()?)
-}
-
-fn messages(filter: &DeliveryFilter) -> MessageFilter {
-    MessageFilter {
-        from: filter.from,
-        to: filter.to,
-        channel: filter.channel.clone(),
-        facility: filter.facility.clone(),
-        destination: filter.destination.clone(),
-        state: Some(State::Quarantined),
-        ..MessageFilter::default()
-    }
-}
-
-/// What of a message waits: itself or some of its deliveries.
-fn waiting(message: MessageView, filter: &DeliveryFilter) -> Vec<Quarantined> {
-    if message.disposition == Some(barid_model::Disposition::Quarantined) {
-        let whole = filter.destination.is_none() && filter.route.is_none() && !message.settled;
-        return if whole { vec![Quarantined { message, delivery: None }] } else { Vec::new() };
-    }
-    let wanted = message.deliveries.iter().filter(|delivery| {
-        delivery.state == State::Quarantined
-            && delivery.rerun_as.is_none()
-            && (filter.destination.is_none() || filter.destination == delivery.destination)
-            && filter.route.as_ref().is_none_or(|route| *route == delivery.route)
-    });
-    wanted.map(|delivery| Quarantined { message: message.clone(), delivery: Some(delivery.clone()) }).collect()
 }

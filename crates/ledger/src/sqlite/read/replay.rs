@@ -4,15 +4,14 @@
 //! subject come by position, and subjects are laid beside each other by time. A page ends where a millisecond ends, so
 //! that no two messages of one change places between pages.
 
-use std::collections::HashMap;
-
 use barid_model::{MessageUid, Timestamp};
 use rusqlite::Connection;
 
 use super::Reader;
 use super::message::Found;
 use super::search::Question;
-use super::time::{Span, floor, of, read_uid};
+use super::time::{Span, floor, just_below, of, read_uid};
+use crate::choose::in_order;
 use crate::filter::REPLAY_PAGE_MAX;
 use crate::sqlite::fault::Fault;
 use crate::view::ReplayItem;
@@ -76,24 +75,4 @@ fn end_at_a_millisecond(
     let first_of_next =
         if found.last().is_some_and(|found| of(found.view.uid) == last) { last.millis() + 1 } else { last.millis() };
     Ok(Some(just_below(floor(Timestamp::from_millis(first_of_next)))))
-}
-
-/// The uid before this one.
-fn just_below(uid: [u8; 16]) -> MessageUid {
-    MessageUid::from_bytes(u128::from_be_bytes(uid).saturating_sub(1).to_be_bytes())
-}
-
-/// By position within each subject; among subjects by time, where a time never runs back within a subject.
-fn in_order(mut items: Vec<ReplayItem>) -> Vec<ReplayItem> {
-    items.sort_by(|a, b| (&a.place.subject, a.place.position).cmp(&(&b.place.subject, b.place.position)));
-    let mut latest: HashMap<String, Timestamp> = HashMap::new();
-    let mut timed: Vec<(Timestamp, ReplayItem)> = Vec::with_capacity(items.len());
-    for item in items {
-        let time = latest.entry(item.place.subject.clone()).or_insert(item.received);
-        *time = (*time).max(item.received);
-        timed.push((*time, item));
-    }
-    // The sort is stable: equal times keep the order of subject and position.
-    timed.sort_by_key(|(time, _)| *time);
-    timed.into_iter().map(|(_, item)| item).collect()
 }

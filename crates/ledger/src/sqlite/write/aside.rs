@@ -3,8 +3,8 @@
 use barid_model::record::{CommandRecord, RefusedRecord};
 use rusqlite::{Transaction, params};
 
-use super::findings_text;
-use crate::sqlite::apply::Origin;
+use crate::codes::findings_text;
+use crate::gather::Origin;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::names::Names;
 

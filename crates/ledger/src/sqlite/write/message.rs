@@ -1,13 +1,11 @@
 //! The rows of messages: one half from IN, one half from ROUTED, in whatever order they come.
 
+use barid_model::MessageUid;
 use barid_model::record::RoutedRecord;
-use barid_model::{Disposition, Envelope, Lanes, MessageUid};
 use rusqlite::{OptionalExtension as _, Statement, Transaction, params};
 
-use super::delivery::Note;
-use super::findings_text;
-use crate::key;
-use crate::sqlite::apply::{In, Origin, Said, whole};
+use crate::codes::{disposition_code, findings_text, keys_text, lanes_bytes, parents_bytes};
+use crate::gather::{In, Note, Origin, Said, found_by, routed_keys, whole};
 use crate::sqlite::fault::Fault;
 use crate::sqlite::names::Names;
 
@@ -32,35 +30,6 @@ const INSERT_ROUTED: &str = "INSERT INTO message(uid, disposition, routed_at, du
     VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
 
 const PLACE: &str = "SELECT subject, position FROM message WHERE uid = ?1";
-
-/// A disposition's number in storage.
-pub(in crate::sqlite) const fn disposition_code(disposition: Disposition) -> i64 {
-    match disposition {
-        Disposition::Routed => 1,
-        Disposition::Duplicate => 2,
-        Disposition::Quarantined => 3,
-    }
-}
-
-/// From its number.
-pub(in crate::sqlite) const fn disposition(code: i64) -> Option<Disposition> {
-    match code {
-        1 => Some(Disposition::Routed),
-        2 => Some(Disposition::Duplicate),
-        3 => Some(Disposition::Quarantined),
-        _ => None,
-    }
-}
-
-/// Of two ROUTED records the one that counts: the first, but a message that was set aside may be routed after all.
-pub(in crate::sqlite) fn later<'a>(first: Option<&'a RoutedRecord>, second: &'a RoutedRecord) -> &'a RoutedRecord {
-    match first {
-        Some(first) if first.disposition != Disposition::Quarantined || second.disposition != Disposition::Routed => {
-            first
-        }
-        _ => second,
-    }
-}
 
 /// Writes the rows, and collects what the messages are to be found by.
 pub(in crate::sqlite) fn write(
@@ -122,8 +91,6 @@ impl Writer<'_> {
         let e = accepted.envelope;
         let channel = e.channel.as_ref().map(|name| names.name(tx, name)).transpose()?;
         let speaks_for = e.facility.speaks_for.as_deref().map(|text| names.text(tx, text)).transpose()?;
-        let keys = if e.keys.is_empty() { None } else { keys_text(e) };
-        let parents: Vec<u8> = e.parents.iter().flat_map(|uid| *uid.as_bytes()).collect();
         let bound = params![
             e.uid.as_bytes().as_slice(),
             channel,
@@ -143,12 +110,12 @@ impl Writer<'_> {
             &*e.control_id,
             e.digest.as_bytes().as_slice(),
             &e.origin,
-            keys,
+            keys_text(e),
             findings_text(&e.findings),
-            if parents.is_empty() { None } else { Some(parents) },
+            parents_bytes(e),
             &e.reason,
             &e.traceparent,
-            lanes(&e.lanes),
+            lanes_bytes(&e.lanes),
         ];
         for (index, value) in (1..).zip(bound) {
             statement.raw_bind_parameter(index, value)?;
@@ -206,31 +173,4 @@ fn routed_values(routed: &RoutedRecord) -> RoutedValues<'_> {
         duplicate_of: routed.duplicate_of.as_ref().map(|uid| uid.as_bytes().as_slice()),
         findings: findings_text(&routed.findings),
     }
-}
-
-/// Lanes as they are stored: eight bytes each, none of them for a barrier, nothing where no order is asked for.
-fn lanes(lanes: &Lanes) -> Option<Vec<u8>> {
-    match lanes {
-        Lanes::None => None,
-        Lanes::Barrier => Some(Vec::new()),
-        Lanes::Of(lanes) => Some(lanes.iter().flat_map(|lane| lane.raw().to_be_bytes()).collect()),
-    }
-}
-
-/// Search keys as they are stored: pairs of name and value.
-fn keys_text(envelope: &Envelope) -> Option<String> {
-    let pairs: Vec<(&str, &str)> = envelope.keys.iter().map(|key| (&*key.name, &*key.value)).collect();
-    serde_json::to_string(&pairs).ok()
-}
-
-fn found_by(envelope: &Envelope, keys: &mut Vec<(i64, MessageUid)>) {
-    if !envelope.control_id.is_empty() {
-        keys.push((key::control_id(&envelope.control_id), envelope.uid));
-    }
-    keys.extend(envelope.keys.iter().map(|key| (key::search(&key.name, &key.value), envelope.uid)));
-    keys.extend(envelope.parents.iter().map(|parent| (key::parent(*parent), envelope.uid)));
-}
-
-fn routed_keys(routed: &RoutedRecord, keys: &mut Vec<(i64, MessageUid)>) {
-    keys.extend(routed.duplicate_of.map(|first| (key::duplicate_of(first), routed.uid)));
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::delivery::Note;
+use crate::gather::Note;
 use crate::sqlite::fault::Fault;
 
 pub(in crate::sqlite) fn write(tx: &Transaction<'_>, notes: &[Note]) -> Result<(), Fault> {
