@@ -11,6 +11,7 @@
 //!
 //! What remains: a process frozen between its check and its write may do that one thing late.
 
+mod contact;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+pub use self::contact::{Contact, owner, present};
 use crate::link::random_id;
 
 /// How long things last. All processes of an installation must have the same.
@@ -59,6 +61,8 @@ struct Shared {
     role: String,
     name: String,
     key: Key,
+    /// What its lease says: where it can be talked to.
+    value: Bytes,
     state: Mutex<State>,
     lost: watch::Sender<bool>,
     live: watch::Sender<Vec<String>>,
@@ -120,17 +124,33 @@ impl Member {
     /// # Errors
     /// As [`Log::put`]; `BadName` where role or name cannot be part of a key.
     pub async fn join(log: Arc<dyn Log>, role: &str, name: &str, terms: Terms) -> Result<Self, LogError> {
+        Self::join_at(log, role, name, terms, "").await
+    }
+
+    /// As [`Self::join`], by a process that takes calls at this address, `host:port`.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn join_at(
+        log: Arc<dyn Log>,
+        role: &str,
+        name: &str,
+        terms: Terms,
+        address: &str,
+    ) -> Result<Self, LogError> {
+        let value = if address.is_empty() { contact::NOWHERE } else { Bytes::copy_from_slice(address.as_bytes()) };
         let ending: String = random_id().iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{name}-{ending}");
         let key = Key::new(format!("lease.{role}.{name}"))?;
         let begun = Instant::now();
-        let revision = log.put(&key, Revision::NONE, Bytes::from_static(b"1")).await?;
+        let revision = log.put(&key, Revision::NONE, value.clone()).await?;
         let state = State { revision, until: begun + terms.lease, others: HashMap::new() };
         let shared = Arc::new(Shared {
             log,
             terms,
             role: role.to_owned(),
             key,
+            value,
             state: Mutex::new(state),
             lost: watch::Sender::new(false),
             live: watch::Sender::new(vec![name.clone()]),
@@ -253,7 +273,7 @@ impl Shared {
             // From before it is sent: the renewal may be seen at any moment after.
             let begun = Instant::now();
             let left = until.saturating_duration_since(begun);
-            let renewed = tokio::time::timeout(left, self.log.put(&self.key, revision, Bytes::from_static(b"1"))).await;
+            let renewed = tokio::time::timeout(left, self.log.put(&self.key, revision, self.value.clone())).await;
             match renewed {
                 Ok(Ok(revision)) => {
                     let mut state = self.state.lock();

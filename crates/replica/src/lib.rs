@@ -21,7 +21,7 @@ mod replica;
 mod tests;
 
 #[cfg(feature = "nats")]
-pub use barid_log_nats::{NatsLog, Terms};
+pub use barid_log_nats::{Contact, NatsLog, Terms, owner, present};
 pub use closures::LogClosures;
 pub use configuration::{Follower, packed, published};
 pub use documents::Documents;

@@ -14,6 +14,9 @@ pub struct Options {
     /// Where calls are taken
     #[arg(long, env = "BARID_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:7411")]
     pub listen: SocketAddr,
+    /// Where others reach these calls, HOST or HOST:PORT [default: the address of --listen, or this machine's name]
+    #[arg(long, env = "BARID_ADVERTISE", value_name = "HOST")]
+    pub advertise: Option<String>,
     /// Where snapshots come from: `host:port`, each address of the name is one
     #[arg(long, env = "BARID_PUBLISHERS", value_name = "HOST:PORT", value_delimiter = ',', required = true)]
     pub publishers: Vec<String>,

@@ -82,10 +82,25 @@ impl Ownership {
         self,
         items: watch::Receiver<BTreeSet<String>>,
         owns: Arc<dyn Owns>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), LogError> {
+        self.run_at("", items, owns, stop).await
+    }
+
+    /// As [`Self::run`], by a process that takes calls about what it owns at this address, `host:port`.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_at(
+        self,
+        address: &str,
+        items: watch::Receiver<BTreeSet<String>>,
+        owns: Arc<dyn Owns>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), LogError> {
         while !*stop.borrow() {
-            let member = match Member::join(Arc::clone(&self.log), self.role, &self.replica, self.terms).await {
+            let joining = Member::join_at(Arc::clone(&self.log), self.role, &self.replica, self.terms, address);
+            let member = match joining.await {
                 Ok(member) => Arc::new(member),
                 Err(error @ LogError::BadName { .. }) => return Err(error),
                 Err(error) => {

@@ -130,10 +130,46 @@ impl Replica {
         Ok(address)
     }
 
+    /// Where others reach the port that was opened at `bound`, `host:port`.
+    #[must_use]
+    pub fn contact(&self, bound: SocketAddr) -> String {
+        contact(self.options.advertise.as_deref(), bound, machine)
+    }
+
     /// Runs until it is told to stop, drains, and says how it ended.
     pub async fn run(&self) -> Exit {
         self.process.run().await
     }
+}
+
+/// Where others reach a port, by what they are to be told, and the machine's name where it is bound to all addresses.
+pub(crate) fn contact(advertise: Option<&str>, bound: SocketAddr, machine: impl Fn() -> Option<String>) -> String {
+    let port = bound.port();
+    match advertise {
+        Some(told)
+            if told.rsplit_once(':').is_some_and(|(host, port)| port.parse::<u16>().is_ok() && is_host(host)) =>
+        {
+            told.to_owned()
+        }
+        Some(host) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        Some(host) => format!("{host}:{port}"),
+        None if bound.ip().is_unspecified() => {
+            machine().map_or_else(|| format!("localhost:{port}"), |name| format!("{name}:{port}"))
+        }
+        None => bound.to_string(),
+    }
+}
+
+/// Whether what stands before a port is whole: an address with colons of its own stands in brackets.
+fn is_host(text: &str) -> bool {
+    !text.contains(':') || text.starts_with('[') && text.ends_with(']')
+}
+
+/// What this machine is called.
+fn machine() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// How often a starting replica looks whether it is ready.

@@ -110,3 +110,17 @@ async fn documents_reach_a_replica_which_keeps_them_for_a_start_without_the_publ
     let kept = barid_rpc::config::LastGood::at(own.join("published")).load().unwrap().unwrap();
     assert_eq!(kept.number, 1_000_003);
 }
+
+#[test]
+fn a_replica_is_reached_where_it_says_or_by_its_address_or_by_the_name_of_its_machine() {
+    let bound = "0.0.0.0:7411".parse().unwrap();
+    let at = |advertise, bound| crate::replica::contact(advertise, bound, || Some("node-3".to_owned()));
+    assert_eq!(at(None, bound), "node-3:7411");
+    assert_eq!(at(None, "10.1.2.3:7411".parse().unwrap()), "10.1.2.3:7411");
+    assert_eq!(at(None, "[::1]:7411".parse().unwrap()), "[::1]:7411");
+    assert_eq!(at(Some("pod-1.delivery"), bound), "pod-1.delivery:7411");
+    assert_eq!(at(Some("gate.example:443"), bound), "gate.example:443");
+    assert_eq!(at(Some("fd00::7"), bound), "[fd00::7]:7411");
+    assert_eq!(at(Some("[fd00::7]:80"), bound), "[fd00::7]:80");
+    assert_eq!(crate::replica::contact(None, bound, || None), "localhost:7411");
+}

@@ -4,6 +4,8 @@
 //! Refused here, before anybody acts: a command without actor or reason where it changes something, and too much of
 //! either. What is done, and that it is recorded first, is the business of [`Commanded`].
 
+mod direct;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,12 +23,14 @@ use crate::proto::control::v1::control_server::{Control, ControlServer};
 use crate::remote::{Replicas, Target};
 use crate::serve::Computer;
 use crate::tls::Tls;
+use crate::transport::dial::Requests;
+pub use direct::{Direct, NotTold};
 use wire::run_response::Message;
 
 /// The service, as the health protocol names it.
 pub(crate) const SERVICE: &str = "barid.control.v1.Control";
-/// Largest request, in bytes: a message of 12 MiB in base64.
-pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Largest request, in bytes: a message of 16 MiB in base64.
+pub const REQUEST_BYTES_MAX: usize = 24 << 20;
 /// Largest answer, in bytes: a page of rows, or a message.
 pub const ANSWER_BYTES_MAX: usize = limits::MESSAGE_BYTES_MAX;
 /// Bytes of one message of an answer.
@@ -84,6 +88,10 @@ commands! {
     Explain "explain",
     /// The documents that run.
     Snapshot "snapshot",
+    /// Goes to a destination without a message.
+    Probe "probe",
+    /// How the replica that is asked is, with what it owns.
+    Replica "replica",
     /// Sends messages again as new ones.
     Replay "replay",
     /// Sends an edited message.
@@ -100,6 +108,8 @@ commands! {
     Resume "resume",
     /// Reads the documents again now.
     Reload "reload",
+    /// Does one thing to what waits at a destination, by its owner.
+    Act "act",
 }
 
 impl Command {
@@ -132,6 +142,8 @@ pub enum RefusalKind {
     Unavailable,
     /// It went wrong.
     Failed,
+    /// Nothing was done: what is meant is not, or no longer, owned by who was asked.
+    NotOwner,
 }
 
 /// A command was not carried out.
@@ -219,6 +231,7 @@ const fn kind_wire(kind: RefusalKind) -> wire::command_error::Kind {
         RefusalKind::Conflict => Kind::Conflict,
         RefusalKind::Unavailable => Kind::Unavailable,
         RefusalKind::Failed => Kind::Failed,
+        RefusalKind::NotOwner => Kind::NotOwner,
     }
 }
 
@@ -230,8 +243,46 @@ fn kind(number: i32) -> Strict<RefusalKind> {
         Ok(Kind::Conflict) => RefusalKind::Conflict,
         Ok(Kind::Unavailable) => RefusalKind::Unavailable,
         Ok(Kind::Failed) => RefusalKind::Failed,
+        Ok(Kind::NotOwner) => RefusalKind::NotOwner,
         Ok(Kind::Unspecified) | Err(_) => return Err(invalid("error.kind")),
     })
+}
+
+/// Asks over a connection, and puts the answer together.
+async fn ask(requests: Requests, command: Command, by: Option<By>, request: Bytes) -> Result<Bytes, CommandRefused> {
+    if request.len() > REQUEST_BYTES_MAX {
+        return Err(refused(RefusalKind::Invalid, "the request is too large"));
+    }
+    let mut client = ControlClient::new(requests)
+        .max_decoding_message_size(CHUNK_BYTES * 2)
+        .max_encoding_message_size(REQUEST_BYTES_MAX + CHUNK_BYTES);
+    let by = by.map(|By { actor, reason }| wire::By { actor, reason });
+    let request = wire::RunRequest { command: command.wire().into(), by, request };
+    let failed = |status: Status| {
+        let kind = match status.code() {
+            tonic::Code::InvalidArgument => RefusalKind::Invalid,
+            tonic::Code::Unavailable | tonic::Code::ResourceExhausted => RefusalKind::Unavailable,
+            _ => RefusalKind::Failed,
+        };
+        refused(kind, status.message())
+    };
+    let mut answered = client.run(request).await.map_err(failed)?.into_inner();
+    let mut answer = BytesMut::new();
+    while let Some(response) = answered.message().await.map_err(failed)? {
+        let broken = |error: crate::Invalid| refused(RefusalKind::Failed, &error.to_string());
+        match needed(response.message, "message").map_err(broken)? {
+            Message::Chunk(chunk) if answer.len() + chunk.len() > ANSWER_BYTES_MAX => {
+                return Err(refused(RefusalKind::Failed, "the answer is too large"));
+            }
+            Message::Chunk(chunk) => answer.extend_from_slice(&chunk),
+            Message::Error(error) => return Err(refused(kind(error.kind).map_err(broken)?, &error.text)),
+        }
+    }
+    Ok(answer.freeze())
+}
+
+fn refused(kind: RefusalKind, text: &str) -> CommandRefused {
+    CommandRefused { kind, text: text.to_owned() }
 }
 
 /// A mesh, commanded from elsewhere. A command is sent once: whether one that changes something took effect before a
@@ -248,38 +299,9 @@ impl RemoteCommanded {
     }
 
     async fn ask(&self, command: Command, by: Option<By>, request: Bytes) -> Result<Bytes, CommandRefused> {
-        let refused = |kind, text: &str| CommandRefused { kind, text: text.to_owned() };
         let nobody = || refused(RefusalKind::Unavailable, "nobody who carries commands out can be reached");
-        if request.len() > REQUEST_BYTES_MAX {
-            return Err(refused(RefusalKind::Invalid, "the request is too large"));
-        }
         let replica = self.replicas.choose(None, Instant::now() + limits::DEADLINE).await.ok_or_else(nobody)?;
-        let mut client = ControlClient::new(replica.requests().ok_or_else(nobody)?)
-            .max_decoding_message_size(CHUNK_BYTES * 2)
-            .max_encoding_message_size(REQUEST_BYTES_MAX + CHUNK_BYTES);
-        let by = by.map(|By { actor, reason }| wire::By { actor, reason });
-        let request = wire::RunRequest { command: command.wire().into(), by, request };
-        let failed = |status: Status| {
-            let kind = match status.code() {
-                tonic::Code::InvalidArgument => RefusalKind::Invalid,
-                tonic::Code::Unavailable | tonic::Code::ResourceExhausted => RefusalKind::Unavailable,
-                _ => RefusalKind::Failed,
-            };
-            refused(kind, status.message())
-        };
-        let mut answered = client.run(request).await.map_err(failed)?.into_inner();
-        let mut answer = BytesMut::new();
-        while let Some(response) = answered.message().await.map_err(failed)? {
-            let broken = |error: crate::Invalid| refused(RefusalKind::Failed, &error.to_string());
-            match needed(response.message, "message").map_err(broken)? {
-                Message::Chunk(chunk) if answer.len() + chunk.len() > ANSWER_BYTES_MAX => {
-                    return Err(refused(RefusalKind::Failed, "the answer is too large"));
-                }
-                Message::Chunk(chunk) => answer.extend_from_slice(&chunk),
-                Message::Error(error) => return Err(refused(kind(error.kind).map_err(broken)?, &error.text)),
-            }
-        }
-        Ok(answer.freeze())
+        ask(replica.requests().ok_or_else(nobody)?, command, by, request).await
     }
 }
 

@@ -123,3 +123,27 @@ fn a_new_member_takes_its_share_and_nothing_else_moves() {
     assert!((100..220).contains(&moved.len()), "{} of 640 moved", moved.len());
     assert_eq!(preferred("x", &[]), None);
 }
+
+#[tokio::test]
+async fn who_owns_an_item_and_where_it_takes_calls_can_be_looked_up() {
+    let memory = MemoryLog::default();
+    let log: Arc<dyn Log> = Arc::new(memory.clone());
+    assert_eq!(owner(&log, "router", "p").await.unwrap(), None, "nobody ever claimed it");
+    let a = Member::join_at(Arc::clone(&log), "router", "a-1", TERMS, "10.0.0.1:7411").await.unwrap();
+    let b = member(&memory, "b").await;
+    let claim = claimed(&a, "p").await;
+    let found = owner(&log, "router", "p").await.unwrap().unwrap();
+    assert_eq!((found.replica(), found.address.as_deref()), ("a-1", Some("10.0.0.1:7411")));
+    tokio::time::sleep(TERMS.renew * 3).await;
+    assert_eq!(owner(&log, "router", "p").await.unwrap(), Some(found), "a renewal says where as well");
+    let there = present(&log, "router").await.unwrap();
+    let there: Vec<_> = there.iter().map(|one| (one.replica(), one.address.as_deref())).collect();
+    assert_eq!(there, [("a-1", Some("10.0.0.1:7411")), ("b", None)], "one that takes no calls says nowhere");
+    a.release(claim).await.unwrap();
+    assert_eq!(owner(&log, "router", "p").await.unwrap(), None, "it was given back");
+    claimed(&a, "p").await;
+    a.leave().await.unwrap();
+    assert_eq!(owner(&log, "router", "p").await.unwrap(), None, "who left owns nothing");
+    assert_eq!(present(&log, "router").await.unwrap().len(), 1);
+    drop(b);
+}

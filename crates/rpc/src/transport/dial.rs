@@ -108,6 +108,13 @@ async fn tcp(address: SocketAddr, host: &str, tls: Option<&Arc<Tls>>) -> io::Res
     Ok(Io::new(stream, peer))
 }
 
+impl Requests {
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
 impl Service<http::Request<Body>> for Requests {
     type Response = http::Response<Incoming>;
     type Error = hyper::Error;
