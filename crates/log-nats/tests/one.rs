@@ -27,5 +27,7 @@ mod proof;
 mod sharing;
 #[path = "one/space.rs"]
 mod space;
+#[path = "one/trim.rs"]
+mod trim;
 #[path = "one/users.rs"]
 mod users;
