@@ -37,8 +37,8 @@ pub const EVERY: Duration = Duration::from_secs(60);
 const PRUNE_ROWS: usize = 1_000;
 /// Such transactions a run.
 const PRUNE_STEPS: usize = 20;
-/// How often revisions are looked at.
-const REVISIONS_EVERY: Duration = Duration::from_secs(3_600);
+/// How often commands, revisions and removed destinations are looked at.
+const REST_EVERY: Duration = Duration::from_secs(3_600);
 
 /// A step of it failed; the next run tries again.
 #[derive(Debug, thiserror::Error)]
@@ -123,14 +123,14 @@ pub struct Storage {
     answers: Answers,
     looked: Looked,
     readers: Readers,
-    revisions: Option<Timestamp>,
+    rest: Option<Timestamp>,
 }
 
 impl Storage {
     /// Behind these histories.
     #[must_use]
     pub fn new(readers: Readers) -> Self {
-        Self { answers: Answers::default(), looked: Looked::default(), readers, revisions: None }
+        Self { answers: Answers::default(), looked: Looked::default(), readers, rest: None }
     }
 
     /// Removes what may go, as long as this process `may`.
@@ -147,16 +147,16 @@ impl Storage {
         let bound = trim::Bound::of(keeping, &mut self.readers, now).await?;
         let read = bound.read.get("command").copied().unwrap_or(0);
         trim::trim(keeping, bound, now.minus(known.storage()), &mut self.looked, may).await?;
-        self.answers.run(log, now.minus(known.window())).await?;
-        let oldest = commands::oldest(log, keeping.partitions).await?;
-        let before = now.minus(known.longest_known());
-        commands::trim(log, oldest.map_or(before, |oldest| before.min(oldest)), read).await?;
-        if self.revisions.is_none_or(|at| now.since(at) >= REVISIONS_EVERY) {
+        self.answers.run(log, now, now.minus(known.window())).await?;
+        if self.rest.is_none_or(|at| now.since(at) >= REST_EVERY) {
             if !may() {
                 return Err(RetentionError::Lost);
             }
-            revisions::forget(keeping, now, known.longest_known(), oldest).await?;
-            self.revisions = Some(now);
+            let (oldest, kept) = (commands::oldest(log, keeping.partitions).await?, known.longest_known());
+            let before = now.minus(kept);
+            commands::trim(log, oldest.map_or(before, |oldest| before.min(oldest)), read).await?;
+            revisions::forget(keeping, now, kept, oldest).await?;
+            self.rest = Some(now);
         }
         Ok(())
     }
