@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
-use async_nats::jetstream::{ErrorCode, context::GetStreamErrorKind};
+use async_nats::jetstream::{
+    ErrorCode,
+    context::{CreateStreamErrorKind, GetStreamErrorKind},
+};
 use barid_log::MAX_VALUE_BYTES;
 
 use crate::link::Link;
@@ -61,21 +64,30 @@ pub(crate) async fn ensure(link: &Link, names: &Names, options: &Options) -> Res
         return Err(OpenError::MaxPayload { actual, needed: MAX_MESSAGE });
     }
     for wanted in wanted(names, options) {
-        ensure_one(link, wanted).await?;
+        ensure_one(link, wanted, options).await?;
     }
     Ok(())
 }
 
-async fn ensure_one(link: &Link, wanted: Config) -> Result<(), OpenError> {
+async fn ensure_one(link: &Link, wanted: Config, options: &Options) -> Result<(), OpenError> {
     let stream = wanted.name.clone();
     let failed = |why: String| OpenError::Stream { stream: stream.clone(), why };
-    let unreachable = |why: String| OpenError::Unreachable { servers: Vec::new(), why };
+    let unreachable = |why: String| OpenError::Unreachable { servers: options.connect.servers.clone(), why };
     let found = match link.context().get_stream(&wanted.name).await {
         Ok(found) => found.cached_info().config.clone(),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                let made = link.context().create_stream(wanted.clone()).await;
-                made.map_err(|error| failed(format!("cannot be made: {error}; may this user make streams, and do servers and account have room for their limits?")))?.cached_info().config.clone()
+                match link.context().create_stream(wanted.clone()).await {
+                    Ok(made) => made.cached_info().config.clone(),
+                    Err(error) if passes(error.kind()) => {
+                        return Err(unreachable(format!("stream {stream} is not made yet: {error}")));
+                    }
+                    Err(error) => {
+                        return Err(failed(format!(
+                            "cannot be made: {error}; may this user make streams, and do servers and account have room for their limits?"
+                        )));
+                    }
+                }
             }
             _ => return Err(unreachable(error.to_string())),
         },
@@ -94,6 +106,15 @@ async fn ensure_one(link: &Link, wanted: Config) -> Result<(), OpenError> {
         link.context().update_stream(update).await.map_err(|error| failed(format!("cannot be changed: {error}")))?;
     }
     Ok(())
+}
+
+/// A leader that is being chosen, or others that make theirs: the stream may even be made by now.
+fn passes(kind: CreateStreamErrorKind) -> bool {
+    match kind {
+        CreateStreamErrorKind::TimedOut | CreateStreamErrorKind::JetStreamUnavailable => true,
+        CreateStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE,
+        _ => false,
+    }
 }
 
 impl Shared {

@@ -2,13 +2,20 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use barid_log_nats::{Connect, NatsLog, Sizes};
-use barid_model::Partitions;
+use barid_model::{ErrorClass, Partitions};
 use barid_runtime::{Exit, Failure};
 
 /// Largest file of a seed, in bytes: a seed has 58.
 const SEED_BYTES_MAX: u64 = 1_024;
+
+/// How long servers may be without an answer while a process starts: they choose leaders for up to 9 s, more where several start
+/// at once and make the streams of a new installation.
+const OPEN_WITHIN: Duration = Duration::from_secs(60);
+/// Pause before they are asked again.
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// Where the log is.
 #[derive(Debug, Clone, clap::Args)]
@@ -58,11 +65,26 @@ pub struct LogOptions {
 }
 
 impl LogOptions {
-    /// Opens the log.
+    /// Opens the log; servers that do not answer are asked again for a while.
     ///
     /// # Errors
     /// [`Failure`] with what to do.
     pub async fn open(&self) -> Result<NatsLog, Failure> {
+        let options = self.options()?;
+        let begun = tokio::time::Instant::now();
+        loop {
+            match NatsLog::open(options.clone()).await {
+                Ok(log) => return Ok(log),
+                Err(error) if error.class() == ErrorClass::Retryable && begun.elapsed() < OPEN_WITHIN => {
+                    tracing::warn!(%error, "the log cannot be opened yet");
+                    tokio::time::sleep(OPEN_AGAIN).await;
+                }
+                Err(error) => return Err(Failure::new(Exit::Storage, error.to_string())),
+            }
+        }
+    }
+
+    fn options(&self) -> Result<barid_log_nats::Options, Failure> {
         let connect = |urls: &[String], seed: Option<String>| {
             let (servers, users): (Vec<String>, Vec<_>) = urls.iter().map(|url| user_of(url)).unzip();
             Connect {
@@ -78,14 +100,13 @@ impl LogOptions {
             Some(seed) => Some(connect(&self.nats, Some(seed))),
             None => (!self.nats_system.is_empty()).then(|| connect(&self.nats_system, None)),
         };
-        let options = barid_log_nats::Options {
+        Ok(barid_log_nats::Options {
             system,
             replicas: self.nats_replicas,
             strict: !self.nats_unproven,
             sizes: sizes(self.nats_storage),
             ..barid_log_nats::Options::new(own, &self.installation, self.partitions, Partitions::HASH)
-        };
-        NatsLog::open(options).await.map_err(|error| Failure::new(Exit::Storage, error.to_string()))
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Ingress replicas have an address each (127.0.0.1, 127.0.0.2 and so on) and the ports of the documents.
 
+mod size;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ use crate::servers::{Guarded, ServerError};
 const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How often what has had its time is removed from the log: tests have no minute.
+const TRIM_EVERY: &str = "1s";
 
 /// The first of the ports that replicas are given, below those that systems give by themselves.
 const FIRST_PORT: u16 = 12_000;
@@ -131,6 +136,18 @@ impl Mesh {
     /// # Errors
     /// Where a program is missing or cannot be started.
     pub async fn start(settings: Settings) -> Result<Self, MeshError> {
+        let mesh = Self::prepare(settings).await?;
+        for replica in mesh.replicas.values() {
+            replica.start()?;
+        }
+        Ok(mesh)
+    }
+
+    /// Starts servers and publisher; each replica is to be started by [`Self::restart`].
+    ///
+    /// # Errors
+    /// Where a program is missing or cannot be started.
+    pub async fn prepare(settings: Settings) -> Result<Self, MeshError> {
         let failed = |what| move |error| MeshError::System(what, error);
         let directory = TempDir::new().map_err(failed("temporary folder"))?;
         let documents = directory.path().join("documents");
@@ -189,9 +206,6 @@ impl Mesh {
         }
         let mesh = Self { nats, publisher, replicas, directory };
         mesh.publisher.start()?;
-        for replica in mesh.replicas.values() {
-            replica.start()?;
-        }
         Ok(mesh)
     }
 
@@ -210,8 +224,10 @@ impl Mesh {
                 if matches!(said, Ok((200, _))) {
                     break;
                 }
-                if Instant::now() >= deadline {
-                    let why = said.map_or_else(|error| error.to_string(), |(_, body)| body);
+                let ended = replica.running.lock().as_ref().is_some_and(|running| !running.lives());
+                if Instant::now() >= deadline || ended {
+                    let said = said.map_or_else(|error| error.to_string(), |(_, body)| body);
+                    let why = if ended { "it has ended by itself".to_owned() } else { said };
                     return Err(MeshError::Late {
                         role: *role,
                         number: *number,
@@ -339,7 +355,8 @@ fn of_role(role: Role, number: usize, calls: &BTreeMap<Role, Vec<String>>) -> Ve
             own
         }
         Role::Router => stage("--transformers", Role::Transformer),
-        Role::Parser | Role::Transformer | Role::Delivery | Role::Ledger => Vec::new(),
+        Role::Ledger => vec!["--trim-every".to_owned(), TRIM_EVERY.to_owned()],
+        Role::Parser | Role::Transformer | Role::Delivery => Vec::new(),
     }
 }
 

@@ -124,6 +124,18 @@ impl Guarded {
         kill_process(self.pid, signal).map_err(|error| ServerError::System("signal", error.into()))
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn lives(&self) -> bool {
+        lives(self.pid)
+    }
+
+    /// Memory it has, in bytes.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
     /// Stops it, and waits until every thread has: on a busy machine the signal is some milliseconds on its way.
     pub(crate) fn freeze(&self) -> Result<(), ServerError> {
         freeze(self.pid)

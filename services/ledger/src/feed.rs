@@ -31,10 +31,11 @@ pub const PREFIXES: [&str; 6] = [INTAKE, "routed.", "outcome.", "park.", "refuse
 /// Where messages begin.
 const INTAKE: &str = "in.";
 
-/// How long is waited after the ledger could not be written: someone has to make space, or another process lets go of it.
+/// How long is waited after the ledger could not be written or the log not read: someone has to make space, another process
+/// lets go of it, servers come back.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Keeps feeding until `stop`, through a full disk as well: the ledger goes on where it stands.
+/// Keeps feeding until `stop`, through a full disk and a log that is away as well: the ledger goes on where it stands.
 ///
 /// # Errors
 /// [`FeedError`] where trying again cannot help.
@@ -47,7 +48,7 @@ pub async fn keep(
     loop {
         let fed = async { Feed::new(Arc::clone(&log), Arc::clone(&ledger))?.run(stop.clone()).await };
         let error = match fed.await {
-            Err(FeedError::Ledger(error)) if error.class() == ErrorClass::Retryable => error,
+            Err(error) if error.class() == ErrorClass::Retryable => error,
             ended => return ended,
         };
         if *stop.borrow() {
@@ -78,6 +79,18 @@ pub enum FeedError {
     /// A panic.
     #[error("the ledger's task failed: {0}")]
     Task(String),
+}
+
+impl FeedError {
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Log(error) => error.class(),
+            Self::Ledger(error) => error.class(),
+            Self::Task(_) => ErrorClass::Fatal,
+        }
+    }
 }
 
 /// One record, decoded.

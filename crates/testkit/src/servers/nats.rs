@@ -123,6 +123,18 @@ impl NatsServers {
         self.servers.iter().map(|server| format!("{scheme}://127.0.0.1:{}", server.client)).collect()
     }
 
+    /// What a server's monitoring answers.
+    pub async fn ask(&self, number: usize, path: &str) -> Option<String> {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], self.servers.get(number)?.monitor));
+        get(address, path).await.ok().filter(|(status, _)| *status == 200).map(|(_, body)| body)
+    }
+
+    /// A server's memory, in bytes, where it runs.
+    #[must_use]
+    pub fn resident(&self, number: usize) -> Option<u64> {
+        self.servers.get(number)?.running.lock().as_ref()?.resident()
+    }
+
     /// Where their data are.
     #[must_use]
     pub fn directory(&self) -> &Path {
