@@ -3,7 +3,9 @@
 use barid_model::Name;
 use barid_transform::RouteTarget;
 
-use crate::compile::{Layer, Layers, Setting, channel_settings, destination_settings, listener_ack};
+use crate::compile::{
+    Layer, Layers, Setting, channel_settings, destination_settings, listener_ack, mllp_settings, outbound_settings,
+};
 use crate::document::{Defaults, Spec};
 use crate::snapshot::Snapshot;
 
@@ -24,17 +26,28 @@ pub fn explain(snapshot: &Snapshot, channel: &Name) -> Option<Vec<Setting>> {
     }];
     let mut layers = Layers::default();
     channel_settings(document, &exchange, &mut layers);
-    add(snapshot, &mut settings, "", layers, &format!("Channel {}", channel.short()));
+    add(snapshot, &mut settings, "", layers, |_| format!("Channel {}", channel.short()));
     add_acks(snapshot, running, document.ack.as_ref().and_then(|ack| ack.mode).is_some(), &exchange, &mut settings);
-    for route in &running.settings.routes {
-        let RouteTarget::Destination(name) = &route.to else { continue };
-        let Some(Spec::Destination(own)) = snapshot.document("Destination", name).map(|document| &document.spec) else {
-            continue;
+    for (route, running) in document.routes.iter().zip(&running.settings.routes) {
+        let (destination, label) = match &running.to {
+            RouteTarget::Destination(name) => match snapshot.document("Destination", name).map(|found| &found.spec) {
+                Some(Spec::Destination(own)) => (Some(own), format!("Destination {}", name.short())),
+                _ => continue,
+            },
+            RouteTarget::Channel(_) => (None, String::new()),
         };
         let mut layers = Layers::default();
-        destination_settings(own, &exchange, &mut layers);
-        let label = format!("Destination {}", name.short());
-        add(snapshot, &mut settings, &format!("routes[{}].", route.name), layers, &label);
+        if let Some(own) = destination {
+            destination_settings(own, &exchange, &mut layers);
+            own.mllp.iter().for_each(|mllp| drop(mllp_settings(mllp, &mut layers)));
+        }
+        let base = destination.and_then(|own| own.outbound.as_ref());
+        outbound_settings(route.outbound.as_ref(), base, &mut layers);
+        let own = |layer| match layer {
+            Layer::Route => format!("Channel {}, route {}", channel.short(), running.name),
+            _ => label.clone(),
+        };
+        add(snapshot, &mut settings, &format!("routes[{}].", running.name), layers, own);
     }
     Some(settings)
 }
@@ -65,16 +78,17 @@ fn add_acks(
         };
         let mut layers = Layers::default();
         listener_ack(listener, exchange, &mut layers);
-        add(snapshot, settings, &format!("from[{}].", name.short()), layers, &format!("Listener {}", name.short()));
+        let own = |_| format!("Listener {}", name.short());
+        add(snapshot, settings, &format!("from[{}].", name.short()), layers, own);
     }
 }
 
-fn add(snapshot: &Snapshot, settings: &mut Vec<Setting>, prefix: &str, layers: Layers, own: &str) {
+fn add(snapshot: &Snapshot, settings: &mut Vec<Setting>, prefix: &str, layers: Layers, own: impl Fn(Layer) -> String) {
     for (setting, value, from) in layers.notes {
         let document = match from {
             Layer::BuiltIn => String::new(),
             Layer::Exchange => format!("Exchange {}", snapshot.exchange.name),
-            _ => own.to_owned(),
+            _ => own(from),
         };
         settings.push(Setting { setting: format!("{prefix}{setting}"), value, from, document });
     }

@@ -10,7 +10,7 @@ use super::check::Check;
 use super::exchange::Installed;
 use super::listener::release;
 use super::shelf::Shelf;
-use super::{Layers, destination_settings, unchanged, with_last_good};
+use super::{Layers, destination_settings, mllp_settings, unchanged, with_last_good};
 use crate::document::{
     AwaitAck, Backlog, Destination, FileTarget, HttpAuth, HttpTarget, MllpTarget, Outbound, Period, Retry, Spec,
     TargetTls,
@@ -145,9 +145,10 @@ fn mllp_connect(mllp: &MllpTarget, check: &mut Check<'_>) -> MllpConnect {
             );
         }
     }
-    let connections = check.range("mllp.connections", mllp.connections.unwrap_or(1), 1..=CONNECTIONS_MAX);
-    let release = release("mllp.release", mllp.release, check);
-    let await_ack = mllp.await_ack.unwrap_or_default();
+    let layered = mllp_settings(mllp, &mut Layers::default());
+    let connections = check.range("mllp.connections", layered.connections, 1..=CONNECTIONS_MAX);
+    let release = release("mllp.release", Some(layered.release), check);
+    let await_ack = layered.await_ack;
     if await_ack == AwaitAck::Commit && release == MllpRelease::One {
         check.error("mllp.awaitAck", "release 1 has no commit block", "write `release: 2`, or `awaitAck: first`");
     }

@@ -5,7 +5,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::document::{AckMode, Channel, Defaults, Destination, DestinationState, Listener, OnFull, OnReject, Period};
+use barid_transform::document::Outbound;
+
+use crate::document::{
+    AckMode, AwaitAck, Channel, Defaults, Destination, DestinationState, Listener, MllpTarget, OnFull, OnReject, Period,
+};
 use crate::settings::{AckSettings, BacklogSettings, ChannelSettings, OrderSettings, RetrySettings, defaults};
 
 /// Where a setting was written.
@@ -239,5 +243,50 @@ pub(crate) fn destination_settings(own: &Destination, exchange: &Defaults, layer
             on_full: layers.word("backlog.onFull", &on_full, OnFull::Refuse),
         },
         state: layers.word("state", &[(Own, own.state.as_ref())], Default::default()),
+    }
+}
+
+/// How an MLLP receiver is spoken to.
+pub(crate) struct MllpLayers {
+    pub connections: u16,
+    pub release: u8,
+    pub await_ack: AwaitAck,
+}
+
+/// How the receiver of an MLLP destination is spoken to, with every default applied.
+pub(crate) fn mllp_settings(own: &MllpTarget, layers: &mut Layers) -> MllpLayers {
+    use Layer::Destination as Own;
+    MllpLayers {
+        connections: layers.pick("mllp.connections", &[(Own, own.connections.as_ref())], 1, ToString::to_string),
+        release: layers.pick("mllp.release", &[(Own, own.release.as_ref())], 1, ToString::to_string),
+        await_ack: layers.word("mllp.awaitAck", &[(Own, own.await_ack.as_ref())], AwaitAck::default()),
+    }
+}
+
+/// How messages are written for a route: what it says over what its destination says. A character set that nobody names
+/// stays none: bytes leave in the one they came in.
+pub(crate) fn outbound_settings(
+    route: Option<&Outbound>,
+    destination: Option<&Outbound>,
+    layers: &mut Layers,
+) -> Outbound {
+    use Layer::{Destination, Route};
+    let charset = [
+        (Route, route.map(|own| &own.charset).filter(|charset| charset.is_some())),
+        (Destination, destination.map(|own| &own.charset).filter(|charset| charset.is_some())),
+    ];
+    let on_unmappable = [
+        (Route, route.and_then(|own| own.on_unmappable.as_ref())),
+        (Destination, destination.and_then(|own| own.on_unmappable.as_ref())),
+    ];
+    let segment_ends = [
+        (Route, route.and_then(|own| own.segment_ends.as_ref())),
+        (Destination, destination.and_then(|own| own.segment_ends.as_ref())),
+    ];
+    let as_received = |charset: &Option<String>| charset.clone().unwrap_or_else(|| "as received".to_owned());
+    Outbound {
+        charset: layers.pick("outbound.charset", &charset, None, as_received),
+        on_unmappable: Some(layers.word("outbound.onUnmappable", &on_unmappable, Default::default())),
+        segment_ends: Some(layers.word("outbound.segmentEnds", &segment_ends, Default::default())),
     }
 }

@@ -34,7 +34,9 @@ use crate::snapshot::{Channel, Snapshot};
 pub use closure::ClosureError;
 pub(crate) use closure::{rebuild, with_constants};
 pub use layers::{Layer, Setting};
-pub(crate) use layers::{Layers, channel_settings, destination_settings, listener_ack};
+pub(crate) use layers::{
+    Layers, channel_settings, destination_settings, listener_ack, mllp_settings, outbound_settings,
+};
 pub(crate) use shelf::Given;
 use shelf::Shelf;
 pub(crate) use table::table_for_test;

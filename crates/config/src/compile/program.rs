@@ -11,7 +11,7 @@ use barid_validate::{OrderRule, PatientRule};
 
 use super::check::Check;
 use super::shelf::Shelf;
-use super::{Layers, channel_settings};
+use super::{Layers, channel_settings, outbound_settings};
 use crate::document::{AckAfter, Channel, Defaults, OrderBy, Outbound, Period, Route, Spec, Step, To, full_name};
 use crate::settings::{ChannelSettings, FromSettings, OrderSettings, RouteSettings};
 
@@ -262,16 +262,11 @@ impl Work<'_> {
 
     /// How the bytes leave: what the route says over what the destination says. A channel gets them as they came.
     fn outgoing(&mut self, at: &str, route: &Route, target: &RouteTarget) -> Option<Outgoing> {
-        let own = route.outbound.clone().unwrap_or_default();
         let base = match target {
-            RouteTarget::Destination(name) => (self.input.outbound)(name),
-            RouteTarget::Channel(_) => Outbound::default(),
+            RouteTarget::Destination(name) => Some((self.input.outbound)(name)),
+            RouteTarget::Channel(_) => None,
         };
-        let merged = Outbound {
-            charset: own.charset.or(base.charset),
-            on_unmappable: own.on_unmappable.or(base.on_unmappable),
-            segment_ends: own.segment_ends.or(base.segment_ends),
-        };
+        let merged = outbound_settings(route.outbound.as_ref(), base.as_ref(), &mut Layers::default());
         match Outgoing::compile(&merged) {
             Ok(outgoing) => Some(outgoing),
             Err(error) => {

@@ -182,3 +182,28 @@ fn defaults_are_layered_and_the_nearest_one_holds() {
     assert_eq!(find("revision").value.len(), 32);
     assert!(crate::explain(&compiled.snapshot, &name("other")).is_none());
 }
+
+#[test]
+fn how_messages_leave_is_explained_with_where_it_was_written() {
+    let routes = "routes: [{name: r, to: {destination: out}, outbound: {segmentEnds: asReceived}}, {name: s, to: {destination: out}}, {name: t, to: {channel: other}}]\n";
+    let text = set(routes).replace(
+        "endpoints: [\"127.0.0.1:2601\"]}",
+        "endpoints: [\"127.0.0.1:2601\"], release: 2, awaitAck: commit}\n  outbound: {charset: 8859/1, segmentEnds: cr}",
+    );
+    let other = "---\nkind: Channel\nmetadata: {name: other}\nspec: {routes: [{name: r, to: {destination: out}}]}\n";
+    let compiled = good(&format!("{text}{other}"));
+    let explained = crate::explain(&compiled.snapshot, &name("c")).unwrap();
+    let find = |setting: &str| {
+        let found = explained.iter().find(|s| s.setting == setting);
+        let found = found.unwrap_or_else(|| panic!("{setting} of {explained:#?}"));
+        (found.value.as_str(), found.document.as_str())
+    };
+    assert_eq!(find("routes[r].outbound.charset"), ("8859/1", "Destination out"));
+    assert_eq!(find("routes[r].outbound.segmentEnds"), ("asReceived", "Channel c, route r"));
+    assert_eq!(find("routes[r].outbound.onUnmappable"), ("fail", ""));
+    assert_eq!(find("routes[s].outbound.segmentEnds"), ("cr", "Destination out"));
+    assert_eq!(find("routes[t].outbound.charset"), ("as received", ""));
+    assert_eq!(find("routes[r].mllp.awaitAck"), ("commit", "Destination out"));
+    assert_eq!(find("routes[r].mllp.release"), ("2", "Destination out"));
+    assert_eq!(find("routes[r].mllp.connections"), ("1", ""));
+}
