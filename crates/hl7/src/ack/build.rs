@@ -146,7 +146,7 @@ pub(super) fn write_text(text: &str, escaping: &Escaping<'_>, out: &mut Vec<u8>)
 /// The finding for a message whose MSH-10 is empty: no positive answer could be matched to it.
 pub fn missing_control_id(header: &Header) -> Option<Finding> {
     header.control_id().is_empty().then(|| {
-        let text = "MSH-10 (message control id) is empty; no acknowledgement could be matched";
+        let text = "the message control id is empty; no acknowledgement could be matched";
         Finding::error(error_code::REQUIRED_FIELD_MISSING, "ack.control-id", text).at(Path::msh(10))
     })
 }
