@@ -33,6 +33,8 @@ pub(super) struct Left {
 struct Told {
     over: HashMap<u64, u64>,
     set_aside: HashSet<u64>,
+    /// Outcomes that senders wait for; of one that says set aside, with where that stands in PARK.
+    awaited: Vec<(u64, Option<u64>)>,
 }
 
 /// What the owner before left.
@@ -81,7 +83,8 @@ impl Recovered {
                 recovered.ended.insert(record.out, entry.position.0);
             }
             if record.awaited.is_some() {
-                awaited.push(entry.position.0);
+                let aside = (record.outcome == Some(Outcome::Quarantined)).then_some(record.park).flatten();
+                awaited.push((entry.position.0, aside));
             }
             match (record.outcome, record.park) {
                 (None, _) | (_, None) => {}
@@ -91,8 +94,9 @@ impl Recovered {
             Ok(())
         })
         .await?;
+        told.awaited = awaited;
         let left = recovered.read_park(options, commit, &told, parking).await?;
-        Ok((recovered, Left { awaited, ..left }))
+        Ok((recovered, left))
     }
 
     async fn read_park(
@@ -163,6 +167,13 @@ impl Recovered {
             None => false,
         });
         left.untold.retain(|(position, _)| open.contains_key(position));
+        // What was run again or given up since is not set aside any more, and its sender is not told so once more: the run
+        // writes the next answer.
+        for (position, _) in &left.over {
+            open.remove(position);
+        }
+        let told = told.awaited.iter().filter(|(_, aside)| aside.is_none_or(|position| open.contains_key(&position)));
+        left.awaited = told.map(|(outcome, _)| *outcome).collect();
         // Channels may have been resumed since; those that are not close their lanes again.
         parking.resume();
         Ok(left)

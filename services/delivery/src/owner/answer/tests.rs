@@ -1,6 +1,6 @@
 use barid_log::Writer;
 use barid_log::memory::MemoryLog;
-use barid_model::record::Record;
+use barid_model::record::{ParkEvent, ParkRecord, Parked, Record};
 use barid_model::{ManualClock, Name, Outcome, Partition, Partitions, Timestamp};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use std::sync::Arc;
 
 use barid_log::Log;
-use barid_model::record::Answer;
+use barid_model::record::{Answer, OutRecord};
 use barid_model::{Digest, Payload};
 
 use super::*;
@@ -108,4 +108,43 @@ async fn an_answer_that_a_crash_kept_from_being_written_is_written_at_the_next_s
     assert_eq!(there(lost).await, Some(Outcome::Rejected));
     assert_eq!(there(later).await, Some(Outcome::Delivered), "the older answer does not take the younger one's place");
     assert_eq!(there(nobody).await, None, "it has not ended");
+}
+
+#[tokio::test]
+async fn what_was_run_again_is_not_told_of_as_set_aside_once_more_after_a_restart() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let (again, stands) = (Digest::of(b"again"), Digest::of(b"stands"));
+    let parked = |why, name: &str, run, out| {
+        let delivery = OutRecord { route: name.into(), run, ..orderless() };
+        ParkEvent::Parked(Box::new(ParkRecord {
+            why,
+            at: Timestamp::from_millis(4),
+            out: (Partition(0), out),
+            attempts: 1,
+            possible_duplicate: false,
+            findings: Vec::new(),
+            answer: None,
+            delivery,
+        }))
+    };
+    let events = [
+        parked(Parked::Quarantined, "again", 0, 1),
+        parked(Parked::Quarantined, "stands", 0, 2),
+        parked(Parked::Rerun, "again", 1, 1),
+    ];
+    let name = Name::local("destination");
+    let (mut park, _) = Writer::open(Arc::clone(&log), subject::park(&name).unwrap()).await.unwrap();
+    park.append(events.iter().map(Record::encode).collect()).await.unwrap().await.unwrap();
+    let aside = |key, position| OutcomeRecord {
+        park: Some(position),
+        out: (Partition(0), position),
+        ..outcome(Some(Outcome::Quarantined), 5, Some(key))
+    };
+    let records = [aside(again, 1), aside(stands, 2)];
+    let (mut outcomes, _) = Writer::open(Arc::clone(&log), subject::outcome(&name).unwrap()).await.unwrap();
+    outcomes.append(records.iter().map(Record::encode).collect()).await.unwrap().await.unwrap();
+    super::super::Owner::open(options(&log)).await.unwrap();
+    let there = async |key: Digest| log.get(&subject::answer(key).unwrap()).await.unwrap().is_some();
+    assert!(!there(again).await, "its sender waits for what the run brings");
+    assert!(there(stands).await, "nobody has decided on it");
 }
