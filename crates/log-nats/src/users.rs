@@ -51,7 +51,9 @@ impl Role {
             // What leads from channel to channel comes back into IN.
             Self::Router => &[(Family::In, "in"), (Family::Out, "out"), (Family::Out, "routed"), (Family::Outcome, "")],
             Self::Delivery => &[(Family::Park, "park"), (Family::Outcome, "")],
-            Self::Setup | Self::Ledger | Self::Stage | Self::System => &[],
+            // What people order, and the messages that they have made again.
+            Self::Ledger => &[(Family::In, "in"), (Family::Outcome, "command")],
+            Self::Setup | Self::Stage | Self::System => &[],
         }
     }
 

@@ -19,6 +19,7 @@ mod publish;
 mod replica;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 #[cfg(feature = "nats")]
 pub use barid_log_nats::{Contact, NatsLog, Terms, owner, present};

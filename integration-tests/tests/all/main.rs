@@ -8,6 +8,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod mesh_people;
 mod mesh_takeover;
 mod process_answers;
 mod process_clients;

@@ -8,10 +8,12 @@ pub mod act;
 pub mod backlog;
 pub mod connect;
 pub mod destinations;
+pub mod metrics;
 pub mod owner;
 pub mod parking;
 #[cfg(feature = "mesh")]
 pub mod process;
+pub mod probed;
 #[cfg(test)]
 mod testing;
 pub mod window;

@@ -1,5 +1,6 @@
 //! The process of delivery in a mesh: the destinations that this replica has claimed.
 
+mod control;
 #[cfg(test)]
 mod tests;
 
@@ -15,16 +16,16 @@ use barid_pipeline::subject;
 use barid_replica::{LogOptions, Options, Ownership, Owns, Replica, Tenure, Terms};
 use barid_rpc::Services;
 use barid_rpc::config::Stage;
-use barid_runtime::{Exit, Failure, Kind, SystemClock, environment};
+use barid_runtime::{Exit, Failure, Kind, SystemClock, admin, environment};
 use clap::Parser;
 use futures_util::future::BoxFuture;
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::backlog::{LOOK_EVERY, full};
 use crate::connect::secret::FileSecrets;
 use crate::connect::{Environment, Fence, GUARD};
 use crate::destinations::{Destinations, Parts};
+use crate::metrics::Metrics;
 
 /// Delivery of a mesh
 #[derive(Debug, Parser)]
@@ -56,7 +57,9 @@ pub fn main() -> Exit {
 /// # Errors
 /// [`Failure`] where it cannot start.
 pub async fn start(replica: &Replica, log: &Arc<dyn Log>, secrets: PathBuf) -> Result<(), Failure> {
-    replica.admin(Registry::default()).await?;
+    let mut registry = admin::registry();
+    let metrics = Metrics::new(&mut registry);
+    replica.admin(registry).await?;
     let stop = replica.stopped();
     let failed = |error: LogError| Failure::new(Exit::Storage, error.to_string());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -73,10 +76,10 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, secrets: PathBuf) -> R
         },
         pauses: Arc::clone(&pauses),
         clock: Arc::clone(&clock),
-        ended: Arc::new(|_, _, _| {}),
+        ended: metrics.ended(),
         all: None,
     }));
-    let mesh = Mesh { log: Arc::clone(log), channels, pauses, destinations, partitions, clock };
+    let mesh = Mesh { log: Arc::clone(log), channels, pauses, destinations, partitions, clock, metrics };
     configure(replica, &mesh).await?;
     let names = mesh.destinations.names();
     let owns = Arc::new(Owned(Arc::clone(&mesh.destinations)));
@@ -84,9 +87,13 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, secrets: PathBuf) -> R
         Ownership { log: Arc::clone(log), role: "delivery", replica: replica.name(), terms: Terms::default() };
     let (items, owned) = watch::channel(BTreeSet::new());
     replica.process.tasks.spawn(Kind::Background, "names", follow_names(names, items));
-    replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "destinations", ownership.run(owned, owns, stop));
+    // Who owns something says where it can be told about it.
+    let control = control::Control::new(Arc::clone(&mesh.destinations));
+    let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
+    let address = replica.contact(bound);
+    let run = async move { ownership.run_at(&address, owned, owns, stop).await };
+    replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "destinations", run);
     replica.process.tasks.spawn(Kind::Service, "backlog", mesh.tell_full(replica.stopped()));
-    replica.serve(Services::new()).await?;
     Ok(())
 }
 
@@ -98,6 +105,7 @@ struct Mesh {
     destinations: Arc<Destinations>,
     partitions: Partitions,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 /// Follows snapshots and pauses.
@@ -174,6 +182,7 @@ impl Mesh {
     async fn look(&self, told: &mut BTreeMap<Name, bool>) -> Result<(), LogError> {
         let (snapshot, views) = (self.channels.snapshot(), self.destinations.views());
         let full = full(&self.log, &snapshot, &views, self.partitions, &*self.clock).await?;
+        self.metrics.take(&self.log, &views, &*self.clock, self.partitions).await?;
         // What another replica owns is its matter.
         told.retain(|name, _| views.contains_key(name));
         for name in views.keys() {

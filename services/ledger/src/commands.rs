@@ -8,6 +8,8 @@ mod again;
 mod answered;
 pub mod audit;
 mod decide;
+#[cfg(feature = "mesh")]
+pub mod elsewhere;
 pub mod history;
 pub mod journal;
 #[cfg(feature = "mesh")]

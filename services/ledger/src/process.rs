@@ -7,17 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barid_config::Snapshot;
-use barid_custody::{Channels, Pauses};
+use barid_custody::{Channels, Full, NotAdmitted, Pauses, admit};
 use barid_ledger::{Bound, Ledger, SqliteLedger};
 use barid_log::{Log, LogError};
 use barid_model::{LaneHasher, Partitions};
+use barid_pipeline::Intake;
 use barid_replica::{LogOptions, Options, Replica};
 use barid_rpc::Services;
 use barid_rpc::config::Stage;
+use barid_rpc::control::Direct;
 use barid_runtime::{Exit, Failure, Kind, SystemClock, control};
 use clap::Parser;
 use prometheus_client::registry::Registry;
 
+use crate::commands::acting::Admits;
+use crate::commands::elsewhere::Elsewhere;
 use crate::commands::history::History;
 use crate::commands::mesh::Mesh;
 use crate::feed;
@@ -99,7 +103,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, trim_every: Duration) 
         data: replica.data().to_owned(),
     };
     let socket = control::bind(replica.data()).map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
-    let commands: Arc<dyn control::Commands> = Arc::new(Mesh::new(history, pauses));
+    let commands: Arc<dyn control::Commands> = Arc::new(mesh(replica, history, pauses)?);
     replica.process.tasks.spawn(Kind::Background, "control socket", socket.serve(commands, replica.process.drain()));
     let follow = async move {
         follower.follow(apply).await;
@@ -109,6 +113,25 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, trim_every: Duration) 
     replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "feed", feed::keep(Arc::clone(log), ledger, stop));
     replica.serve(Services::new()).await?;
     Ok(())
+}
+
+/// What people can ask and tell here.
+fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>) -> Result<Mesh, Failure> {
+    let log = Arc::clone(&history.log);
+    let partitions = Partitions::new(u16::try_from(log.identity().partitions).unwrap_or(u16::MAX));
+    let intake = Arc::new(Intake::joint(&log, partitions).map_err(|error| storage(&error))?);
+    let full = Arc::new(Full::default());
+    replica.process.tasks.spawn(Kind::Background, "full destinations", Arc::clone(&full).follow(Arc::clone(&log)));
+    let direct = Direct::new(replica.tls.clone());
+    let elsewhere = Arc::new(Elsewhere::new(Arc::clone(&log), Arc::clone(&history.channels), direct));
+    let (channels, known, drain) = (Arc::clone(&history.channels), Arc::clone(&pauses), replica.process.drain());
+    let admits: Admits = Box::new(move |channel| {
+        if drain.has_started() {
+            return Err(NotAdmitted::ShuttingDown);
+        }
+        admit(&*log, &channels, &known, &full, channel)
+    });
+    Ok(Mesh::new(history, intake, admits, elsewhere, pauses))
 }
 
 fn storage(error: &LogError) -> Failure {

@@ -3,6 +3,7 @@
 //! In one process all partitions are routed; in a mesh those that this process has claimed. What a router does is in
 //! `barid-pipeline`.
 
+pub mod metrics;
 #[cfg(feature = "mesh")]
 pub mod process;
 

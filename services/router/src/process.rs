@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use barid_config::Snapshot;
 use barid_custody::Channels;
@@ -14,14 +15,17 @@ use barid_model::stage::{Call, Local};
 use barid_replica::{LogOptions, Options, Ownership, Owns, Replica, Tenure};
 use barid_rpc::config::Stage;
 use barid_rpc::{ApplyContract, Remote, Services, Target};
-use barid_runtime::{Exit, Failure, Kind, SystemClock};
+use barid_runtime::{Exit, Failure, Kind, SystemClock, admin};
 use barid_transform::{Applied, Apply, ApplyInput};
 use clap::Parser;
 use futures_util::future::BoxFuture;
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+use crate::metrics::Metrics;
 use crate::{Parts, Routers};
+
+/// How often the figures of the routers are taken.
+const TAKE_EVERY: Duration = Duration::from_millis(250);
 
 /// The routers of a mesh
 #[derive(Debug, Parser)]
@@ -62,7 +66,9 @@ fn stage(replica: &Replica, targets: Vec<Target>) -> Arc<dyn Call<ApplyInput, Ap
 /// # Errors
 /// [`Failure`] where it cannot start.
 pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Target>) -> Result<(), Failure> {
-    replica.admin(Registry::default()).await?;
+    let mut registry = admin::registry();
+    let metrics = Metrics::new(&mut registry);
+    replica.admin(registry).await?;
     let stop = replica.stopped();
     let channels = Arc::new(Channels::new(Arc::clone(log)));
     let routers = Routers::new(Parts {
@@ -70,6 +76,16 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
         apply: stage(replica, transformers),
         channels: Arc::clone(&channels),
         clock: Arc::new(SystemClock),
+    });
+    let routers = Arc::new(routers);
+    let counted = Arc::clone(&routers);
+    replica.process.tasks.spawn(Kind::Background, "metrics", async move {
+        loop {
+            tokio::time::sleep(TAKE_EVERY).await;
+            metrics.take(&counted.handles());
+        }
+        #[expect(unreachable_code, reason = "it says which error it never has")]
+        Ok::<(), std::convert::Infallible>(())
     });
     let (follower, last) = replica.configuration()?;
     let partitions: BTreeSet<String> = (0..log.identity().partitions).map(|n| format!("{n:02}")).collect();
@@ -96,7 +112,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
         replica: replica.name(),
         terms: barid_replica::Terms::default(),
     };
-    let run = ownership.run(owned, Arc::new(Partitions(Arc::new(routers))), stop);
+    let run = ownership.run(owned, Arc::new(Partitions(routers)), stop);
     replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "partitions", run);
     replica.serve(Services::new()).await?;
     Ok(())

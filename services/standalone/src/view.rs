@@ -1,10 +1,10 @@
 //! What the compiler and a probe say, in the words of the control protocol: the same whether an engine answers or the tool reads documents by itself.
 
 use barid_config::{Problem, ProblemSeverity};
-use barid_delivery::connect::Met;
+pub use barid_delivery::probed::view as met;
 pub use barid_ledger_service::view::{explanation, snapshot};
 use barid_model::Name;
-use barid_runtime::control::protocol::{MetView, ProblemView};
+use barid_runtime::control::protocol::ProblemView;
 
 /// A problem of a document.
 #[must_use]
@@ -22,18 +22,6 @@ pub fn problem(problem: &Problem) -> ProblemView {
             ProblemSeverity::Warning => "warning",
         }
         .to_owned(),
-    }
-}
-
-/// What a probe met.
-#[must_use]
-pub fn met(met: &Met) -> MetView {
-    MetView {
-        target: met.target.clone(),
-        usable: met.problem.is_none(),
-        problem: met.problem.clone(),
-        took_ms: met.took.as_secs_f64() * 1_000.0,
-        facts: met.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
     }
 }
 

@@ -167,6 +167,9 @@ async fn each_service_can_do_its_work_and_nothing_of_the_others() {
         ledger.trim(&subject(name), Position(2)).await.unwrap();
     }
     assert_eq!(ledger.subjects("in.").await.unwrap(), [subject("in.03"), subject("in.03.chained")]);
+    // What people order, and what they have made again.
+    append(&ledger, "command", small.clone()).await.unwrap();
+    append(&ledger, "in.03", large.clone()).await.unwrap();
     let gone = async || {
         let first = async |name: &str| setup.bounds(&subject(name)).await.unwrap().first;
         first("in.03").await == Position(2)

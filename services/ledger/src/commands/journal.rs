@@ -17,6 +17,8 @@ use super::log_failed;
 const REASON_MAX: usize = 1_000;
 /// Longest actor in characters.
 const ACTOR_MAX: usize = 200;
+/// How often a record is written anew because somebody else has written meanwhile: commands are rare.
+const TRIES: usize = 8;
 /// Records appended at once.
 const BATCH: usize = 1_000;
 
@@ -80,6 +82,17 @@ impl Journal {
 
     async fn append(&self, records: Vec<Bytes>) -> Result<(), LogError> {
         let mut held = self.writer.lock().await;
+        for _ in 1..TRIES {
+            match self.try_append(&mut held, records.clone()).await {
+                // In a mesh others write it too: what they wrote is before this.
+                Err(LogError::WrongLast { .. }) => {}
+                other => return other,
+            }
+        }
+        self.try_append(&mut held, records).await
+    }
+
+    async fn try_append(&self, held: &mut Option<Writer>, records: Vec<Bytes>) -> Result<(), LogError> {
         let mut writer = match held.take() {
             Some(writer) => writer,
             None => self.open().await?,

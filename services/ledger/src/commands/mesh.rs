@@ -2,12 +2,13 @@
 //! and works as beside an engine.
 //!
 //! Questions are answered by this ledger. Pauses are keys of the log, which all services follow. What needs the owner of a
-//! destination, or a new message, cannot be ordered here yet.
+//! destination is told to it, wherever it is; messages made by command enter IN from here.
 
 use std::sync::Arc;
 
 use barid_custody::Pauses;
 use barid_model::MessageUid;
+use barid_pipeline::Intake;
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
     Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
@@ -18,6 +19,8 @@ use barid_runtime::control::{CommandError, CommandResult, Commands};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use super::acting::{Acting, Admits, Owners};
+use super::elsewhere::Elsewhere;
 use super::history::History;
 use super::journal::Journal;
 use super::pause::Pausing;
@@ -26,27 +29,40 @@ use super::{audit, payload, search, show, waiting};
 /// The commands of a mesh.
 pub struct Mesh {
     history: History,
-    journal: Journal,
+    acting: Acting,
+    elsewhere: Arc<Elsewhere>,
     pauses: Arc<Pauses>,
 }
 
 impl Mesh {
-    /// Over this history.
+    /// Over this history, which messages made by command are put into IN from, and what is taken now.
     #[must_use]
-    pub fn new(history: History, pauses: Arc<Pauses>) -> Self {
-        let journal = Journal::new(&history.log, &history.clock);
-        Self { history, journal, pauses }
+    pub fn new(
+        history: History,
+        intake: Arc<Intake>,
+        admits: Admits,
+        elsewhere: Arc<Elsewhere>,
+        pauses: Arc<Pauses>,
+    ) -> Self {
+        let acting = Acting {
+            history: history.clone(),
+            journal: Journal::new(&history.log, &history.clock),
+            intake,
+            admits,
+            owners: Arc::clone(&elsewhere) as Arc<dyn Owners>,
+        };
+        Self { history, acting, elsewhere, pauses }
     }
 
     fn pausing(&self) -> Pausing<'_> {
-        Pausing { history: &self.history, journal: &self.journal, pauses: &self.pauses, drains: &|_| false }
+        Pausing { history: &self.history, journal: &self.acting.journal, pauses: &self.pauses, drains: &|_| false }
     }
 }
 
 macro_rules! not_here {
     ($($name:ident($($request:ty)?) -> $answer:ty, $instead:literal;)*) => {
         $(fn $name(&self $(, _: $request)?) -> BoxFuture<'_, CommandResult<$answer>> {
-            Box::pin(async { Err(CommandError::unavailable(concat!("a mesh has no such command yet: ", $instead))) })
+            Box::pin(async { Err(CommandError::unavailable(concat!("a mesh has no such command: ", $instead))) })
         })*
     };
 }
@@ -83,14 +99,27 @@ impl Commands for Mesh {
         Box::pin(async move { self.pausing().resume(request).await })
     }
 
+    fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
+        Box::pin(self.acting.replay(request))
+    }
+    fn resend(&self, request: ResendRequest) -> BoxFuture<'_, CommandResult<Resent>> {
+        Box::pin(self.acting.resend(request))
+    }
+    fn rerun(&self, request: RerunRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(self.acting.rerun(request))
+    }
+    fn discard(&self, request: DiscardRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(self.acting.discard(request))
+    }
+    fn release(&self, request: ReleaseRequest) -> BoxFuture<'_, CommandResult<Done>> {
+        Box::pin(self.acting.release(request))
+    }
+    fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>> {
+        Box::pin(self.elsewhere.probe(request))
+    }
+
     not_here! {
         status() -> Status, "ask the admin endpoints of its services";
-        replay(ReplayRequest) -> Replayed, "have the sender send again";
-        resend(ResendRequest) -> Resent, "have the sender send again";
-        rerun(RerunRequest) -> Done, "what is set aside stays where it is";
-        discard(DiscardRequest) -> Done, "what is set aside stays where it is";
-        release(ReleaseRequest) -> Done, "what is held stays where it is";
-        probe(ProbeRequest) -> Probed, "probe from where its deliveries run";
         reload(ReloadRequest) -> Reloaded, "documents are read again by who publishes them";
     }
 }
