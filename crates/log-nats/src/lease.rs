@@ -12,6 +12,7 @@
 //! What remains: a process frozen between its check and its write may do that one thing late.
 
 mod contact;
+mod forget;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::contact::{Contact, owner, present};
+pub use self::forget::forget_claims;
 use crate::link::random_id;
 
 /// How long things last. All processes of an installation must have the same.

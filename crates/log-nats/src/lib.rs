@@ -34,7 +34,7 @@ mod trim;
 mod users;
 mod watchers;
 
-pub use self::lease::{Claim, Claiming, Contact, Member, Terms, owner, preferred, present};
+pub use self::lease::{Claim, Claiming, Contact, Member, Terms, forget_claims, owner, preferred, present};
 pub use self::log::{NatsLog, Status};
 pub use self::name::Family;
 pub use self::options::{Connect, OpenError, Options, Sizes};

@@ -22,7 +22,7 @@ mod tests;
 pub mod words;
 
 #[cfg(feature = "nats")]
-pub use barid_log_nats::{Contact, NatsLog, Terms, owner, present};
+pub use barid_log_nats::{Contact, NatsLog, Terms, forget_claims, owner, present};
 pub use closures::LogClosures;
 pub use configuration::{Follower, packed, published};
 pub use documents::Documents;

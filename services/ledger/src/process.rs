@@ -93,7 +93,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, trim_every: Duration) 
         clock: Arc::new(SystemClock),
     };
     // Before anything is read: from now on the log is kept for this history.
-    Retention::begin(replica, keeping, trim_every).await?.start(replica);
+    Retention::begin(replica, keeping, trim_every, None).await?.start(replica);
     let history = History {
         log: Arc::clone(log),
         ledger: Arc::clone(&ledger),

@@ -147,3 +147,21 @@ async fn who_owns_an_item_and_where_it_takes_calls_can_be_looked_up() {
     assert_eq!(present(&log, "router").await.unwrap().len(), 1);
     drop(b);
 }
+
+#[tokio::test]
+async fn claims_on_what_is_gone_are_forgotten_but_not_while_their_owner_lives() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    for item in ["kept", "old"] {
+        claimed(&a, item).await;
+    }
+    let back = claimed(&b, "back").await;
+    b.release(back).await.unwrap();
+    let shared: Arc<dyn Log> = Arc::new(log.clone());
+    let forget = async || forget_claims(&shared, "router", |item| item != "kept").await.unwrap();
+    assert_eq!(forget().await, 1, "what was given back");
+    a.leave().await.unwrap();
+    assert_eq!(forget().await, 1);
+    let left = shared.keys("claim.").await.unwrap();
+    assert_eq!(left, [Key::new("claim.router.kept").unwrap()]);
+}

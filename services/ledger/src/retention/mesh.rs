@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barid_log::LogError;
-use barid_model::MessageUid;
+use barid_model::{MessageUid, Name};
 use barid_replica::{Ownership, Owns, Replica, Tenure, Terms};
 use barid_runtime::{Exit, Failure, Kind};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::readers::{self, Reader, Readers};
 use super::{Keeping, Known, RetentionError, Storage, View};
@@ -25,6 +26,13 @@ const ROLE: &str = "ledger";
 /// What one process of it owns.
 const ITEM: &str = "log";
 
+/// The service that owns destinations.
+const DELIVERY: &str = "delivery";
+/// Keys of what is remembered of destinations begin so.
+const REMEMBERED: &str = "destination.";
+/// How often claims are looked at.
+const CLAIMS_EVERY: Duration = Duration::from_secs(3_600);
+
 /// Retention of a process, before it runs.
 pub struct Retention {
     keeping: Keeping,
@@ -34,14 +42,25 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Says how far the history is, so that the log is kept for it from now on: to be called before it is fed.
+    /// Says how far the history is, so that the log is kept for it from now on: to be called before it is fed. `shared` names a history
+    /// that several processes work on; one of this process alone is named in its data directory, which has to outlive the process.
     ///
     /// # Errors
     /// [`Failure`] where it cannot be said, or the history has no name.
-    pub async fn begin(replica: &Replica, keeping: Keeping, every: Duration) -> Result<Self, Failure> {
+    pub async fn begin(
+        replica: &Replica,
+        keeping: Keeping,
+        every: Duration,
+        shared: Option<&str>,
+    ) -> Result<Self, Failure> {
         let storage = |error: &dyn std::fmt::Display| Failure::new(Exit::Storage, error.to_string());
-        let name =
-            readers::name(replica.data(), MessageUid::new(keeping.clock.now())).map_err(|error| storage(&error))?;
+        let name = match shared {
+            Some(name) => name.to_owned(),
+            None => {
+                let new = MessageUid::new(keeping.clock.now());
+                readers::name(replica.data(), new).map_err(|error| storage(&error))?
+            }
+        };
         let mut retention = Self { keeping, every, name, partial: false };
         retention.introduce().await.map_err(|error| storage(&error))?;
         Ok(retention)
@@ -132,12 +151,16 @@ impl Retention {
     /// Gives the log's storage back while it is owned.
     async fn trim(&self, tenure: &Tenure) {
         let mut storage = Storage::new(Readers::besides(&self.name));
+        let mut forgot = None;
         loop {
             let kept = async {
-                match self.known(true).await? {
-                    Some(known) => storage.run(&self.keeping, &known, &|| tenure.holds()).await,
-                    None => Ok(()),
+                let Some(known) = self.known(true).await? else { return Ok(()) };
+                storage.run(&self.keeping, &known, &|| tenure.holds()).await?;
+                if forgot.is_none_or(|at: Instant| at.elapsed() >= CLAIMS_EVERY) {
+                    self.forget_claims().await?;
+                    forgot = Some(Instant::now());
                 }
+                Ok(())
             };
             match kept.await {
                 Ok(()) => {}
@@ -146,6 +169,16 @@ impl Retention {
             }
             tokio::time::sleep(self.every).await;
         }
+    }
+
+    /// Removes the claims on destinations that are neither declared nor remembered.
+    async fn forget_claims(&self) -> Result<(), LogError> {
+        let (log, snapshot) = (&self.keeping.log, self.keeping.channels.snapshot());
+        let remembered = log.keys(REMEMBERED).await?;
+        let names = remembered.iter().filter_map(|key| key.as_str().strip_prefix(REMEMBERED).map(str::to_owned));
+        let known: BTreeSet<String> = names.chain(snapshot.destinations.keys().map(Name::subject_part)).collect();
+        barid_replica::forget_claims(log, DELIVERY, |item| !known.contains(item)).await?;
+        Ok(())
     }
 }
 
