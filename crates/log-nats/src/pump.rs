@@ -2,7 +2,8 @@
 //!
 //! A block is sent again until it is known what became of it. That is safe because it names the sequence it follows: of all copies of it, and of whatever
 //! anybody else sends, the stream takes one. What decides is the leader's answer: the subject's last message is ours (stored), another's (we are stale), or
-//! still the one before (not yet, or never).
+//! still the one before (not yet, or never). Where several processes write a subject, another's may stand behind ours, which was stored without our hearing
+//! of it: then what follows the block before ours decides.
 //!
 //! "Not yet" ends in one of two ways. Within `answer_within` the block is sent again. After that its appends are answered with unknown, and an empty block is
 //! sent in its place: once that is stored the other can never be, however late it arrives; if it is refused, the first one has arrived after all.
@@ -180,7 +181,7 @@ impl Shared {
     async fn send(&self, line: &Line, sending: &Sending) -> Fate {
         let deadline = Instant::now() + self.options.answer_within;
         let mut pause = PAUSE;
-        let mut sent = false;
+        let (mut sent, mut unclear) = (false, false);
         let mut why = "not connected".to_owned();
         loop {
             if self.link.connected() {
@@ -193,10 +194,14 @@ impl Shared {
                     }
                     Published::Refused(why) if !sent => return Fate::Not(LogError::Storage(why.into())),
                     Published::Full | Published::Stale => {}
-                    Published::Refused(text) | Published::Unclear(text) => why = text,
+                    Published::Refused(text) => why = text,
+                    Published::Unclear(text) => {
+                        unclear = true;
+                        why = text;
+                    }
                 }
                 sent = true;
-                match self.look(line, sending).await {
+                match self.look(line, sending, unclear).await {
                     Ok(Seen::Ours(sequence)) => return Fate::Stored(sequence),
                     Ok(Seen::Other(tip)) => return Fate::Overtaken(tip),
                     Ok(Seen::NotYet) => {}
@@ -217,8 +222,8 @@ impl Shared {
         self.link.publish(&line.address, Some(sending.after), &headers, sending.payload.clone(), ATTEMPT).await
     }
 
-    /// Asks the leader for the subject's last block.
-    async fn look(&self, line: &Line, sending: &Sending) -> Result<Seen, LogError> {
+    /// Asks the leader for the subject's last block. `unclear`: an earlier copy may be stored, with others behind it.
+    async fn look(&self, line: &Line, sending: &Sending, unclear: bool) -> Result<Seen, LogError> {
         let Some((sequence, header)) = self.newest(line).await?.map(|block| (block.sequence, block.header)) else {
             return Ok(Seen::NotYet);
         };
@@ -226,7 +231,22 @@ impl Shared {
             return Ok(Seen::Ours(sequence));
         }
         // A leader that has been deposed may show less than there is.
-        Ok(if sequence <= sending.after { Seen::NotYet } else { Seen::Other(Tip::of(sequence, &header)) })
+        if sequence <= sending.after {
+            return Ok(Seen::NotYet);
+        }
+        if unclear {
+            // The stream takes one block after that one: ours, or another's.
+            let next = Which::Next(&line.address, sending.after + 1);
+            let Some(stored) = self.link.message(&line.stream, next).await? else { return Ok(Seen::NotYet) };
+            let block = self.decode(line, &stored)?;
+            if block.header.id == sending.header.id {
+                return Ok(Seen::Ours(block.sequence));
+            }
+            if block.header.first != sending.header.first {
+                return Err(LogError::Busy("what took the block's place is not there any more".into()));
+            }
+        }
+        Ok(Seen::Other(Tip::of(sequence, &header)))
     }
 
     /// Finds out what became of a block that nobody waits for any more; puts an empty one in its place.
@@ -237,7 +257,8 @@ impl Shared {
         let mut pause = PAUSE;
         loop {
             if self.link.connected() {
-                match self.look(line, sending).await {
+                // Only where the subject ends is asked here: what is stored and what is not, whoever appended reads.
+                match self.look(line, sending, false).await {
                     Ok(Seen::Ours(sequence)) => return Tip::of(sequence, &sending.header),
                     Ok(Seen::Other(found)) => return found,
                     Ok(Seen::NotYet) => {

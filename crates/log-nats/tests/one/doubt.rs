@@ -1,12 +1,16 @@
 //! Results that are unknown, and how they are settled.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use barid_log::{Entry, Log, LogError, Position, ReadLimit, Subject, Writer};
 use barid_log_nats::NatsLog;
 use barid_testkit::servers::nats::NatsServers;
 use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{open, options, start};
 
@@ -115,4 +119,52 @@ async fn without_a_server_an_append_is_refused_and_goes_on_when_it_is_back() {
     settled(&mut writer).await;
     writer.append_durable(vec![record(2)]).await.unwrap();
     assert_eq!(all(&log, writer.subject()).await, [(1, record(1)), (2, record(2))]);
+}
+
+/// A way to a server on which, while it is muted, requests pass and answers are lost.
+async fn way(server: SocketAddr) -> (SocketAddr, Arc<AtomicBool>) {
+    let (listener, muted) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicBool::new(false)));
+    let (address, mute) = (listener.local_addr().unwrap(), Arc::clone(&muted));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (mut from, mut to) = client.into_split();
+            let (mut answers, mut requests) = TcpStream::connect(server).await.unwrap().into_split();
+            let mute = Arc::clone(&mute);
+            tokio::spawn(async move { tokio::io::copy(&mut from, &mut requests).await });
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 64 << 10];
+                while let Ok(count @ 1..) = answers.read(&mut buffer).await {
+                    if !mute.load(Ordering::SeqCst) && to.write_all(&buffer[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, muted)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_that_was_stored_unheard_of_is_not_taken_for_refused_because_another_process_went_on_behind_it() {
+    let servers = start(1).await;
+    let server = servers.addresses()[0].trim_start_matches("nats://").parse().unwrap();
+    let (address, muted) = way(server).await;
+    let direct = options(&servers);
+    let mut through = direct.clone();
+    through.connect.servers = vec![format!("nats://{address}")];
+    let (ours, other): (Arc<dyn Log>, Arc<dyn Log>) = (Arc::new(open(&through).await), Arc::new(open(&direct).await));
+    let subject = Subject::new("out.x.00").unwrap();
+    ours.append(&subject, Position::START, vec![record(1)]).await.unwrap().await.unwrap();
+    muted.store(true, Ordering::SeqCst);
+    let unheard = ours.append(&subject, Position(1), vec![record(2)]).await.unwrap();
+    crate::support::until("stored", Duration::from_secs(10), async || {
+        other.last(&subject).await.unwrap().is_some_and(|last| last.position == Position(2))
+    })
+    .await;
+    other.append(&subject, Position(2), vec![record(3)]).await.unwrap().await.unwrap();
+    // Its first copy has waited for its answer in vain by now.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    muted.store(false, Ordering::SeqCst);
+    assert_eq!(unheard.await.unwrap(), Position(2), "it is stored, and its writer is told so");
+    assert_eq!(all(&ours, &subject).await, [(1, record(1)), (2, record(2)), (3, record(3))]);
 }
