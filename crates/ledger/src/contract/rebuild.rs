@@ -32,7 +32,8 @@ const FACILITIES: [&str; 3] = ["default/chn", "default/lab-1", "default/clinic-o
 const ROUTES: [&str; 3] = ["archive", "laboratory", "registry"];
 
 /// A history in which most of what can happen happens.
-fn history(seed: u64, messages: u64) -> World {
+#[must_use]
+pub fn history(seed: u64, messages: u64) -> World {
     let mut dice = Dice(seed);
     let mut world = World::default();
     let mut waiting: Vec<Piece> = Vec::new();

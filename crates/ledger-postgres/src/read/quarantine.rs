@@ -1,0 +1,39 @@
+//! What waits for a person.
+
+use barid_ledger::view::{Place, Quarantined};
+use barid_ledger::{DeliveryFilter, Page, Paging, store};
+
+use super::search::search;
+use super::waiting::DECISION;
+use super::{Reader, message};
+use crate::fault::Fault;
+use crate::row::Columns as _;
+use crate::session::Session;
+
+/// Messages set aside before routing, and quarantined deliveries that were not run again.
+pub(crate) fn quarantine(
+    session: &Session,
+    filter: &DeliveryFilter,
+    paging: &Paging,
+) -> Result<Page<Quarantined>, Fault> {
+    let page = match filter.uid {
+        Some(uid) => {
+            let reader = Reader::new(session)?;
+            let found = message::by_uids(&reader, &[uid])?;
+            Page { items: message::complete(found, &reader)?, next: None }
+        }
+        None => search(session, &store::set_aside(filter), paging)?,
+    };
+    let items = page.items.into_iter().flat_map(|message| store::waiting(message, filter)).collect();
+    Ok(Page { items, next: page.next })
+}
+
+/// The first message of each IN subject that was set aside before routing and waits for a person.
+pub(crate) fn set_aside(session: &Session) -> Result<Vec<Place>, Fault> {
+    let sql = format!(
+        "SELECT n.text, min(m.position) FROM message m JOIN name n ON n.id = m.subject
+         WHERE m.disposition = 3 AND {DECISION} IS NULL GROUP BY n.text ORDER BY n.text"
+    );
+    let rows = session.query(&sql, &[])?;
+    rows.iter().map(|row| Ok(Place { subject: row.at(0)?, position: row.unsigned(1)? })).collect()
+}
