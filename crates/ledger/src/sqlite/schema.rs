@@ -29,9 +29,10 @@ const PAGE_BYTES: u32 = 8_192;
 const WRITER_CACHE_KIB: u32 = 16_384;
 /// A reader's cache.
 const READER_CACHE_KIB: u32 = 4_096;
-/// The WAL is copied into the file each so many pages (32 MiB), or at half of what it may have: pages written again and
-/// again are copied once.
-const CHECKPOINT_PAGES: u64 = 4_096;
+/// The WAL is copied into the file each so many pages (6 MiB), or at half of what it may have. Pages written again and again
+/// are copied once, so more would be less work; but what is copied at once lies in the disk's queue before the log's next
+/// sync, and messages wait for that: 40 ms with 32 MiB, for a twentieth less work.
+const CHECKPOINT_PAGES: u64 = 768;
 /// A WAL that a long read made larger is cut back to this, or to what it may have.
 const WAL_BYTES: u64 = 64 << 20;
 
