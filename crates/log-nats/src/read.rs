@@ -88,6 +88,14 @@ impl Shared {
     /// The blocks from the one with `position` on; none at the end.
     async fn fetch(&self, line: &Line, position: u64, limit: ReadLimit) -> Result<Vec<Found>, LogError> {
         let from = self.sequence_of(line, position).await?;
+        if limit.records == 1 {
+            // A look at one place, such as a search makes: what is behind it is not wanted, and counting it costs the most.
+            let stored = self.leader_next(line, from).await?;
+            return match stored {
+                Some(stored) => Ok(vec![self.found(line, stored).await?]),
+                None => Ok(Vec::new()),
+            };
+        }
         let density = line.state.lock().density.max(1.0);
         let count = ((limit.records as f64 / density).ceil() as usize).clamp(2, MOST_BLOCKS);
         let bytes = limit.bytes.clamp(1, MOST_BYTES);
