@@ -201,8 +201,7 @@ impl Ledger for PostgresLedger {
     }
 
     fn positions(&self) -> Result<Vec<(String, u64)>, LedgerError> {
-        // With the lock, so that it is of one generation with what is written next.
-        self.write(false, |writing| positions(writing.session))
+        self.read(positions)
     }
 
     fn reset(&self) -> Result<(), LedgerError> {

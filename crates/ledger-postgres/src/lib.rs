@@ -6,7 +6,7 @@
 //! one ledger: one writes at a time, told by an epoch in the database, the others stand by.
 //!
 //! Payloads and answers stay in the log; none is stored here, so nothing has to be sealed. [`barid_ledger::Ledger`] is
-//! synchronous: calls wait for the database on a small runtime of the ledger's own and may not be made from async code.
+//! synchronous: calls wait for the database, whose connections a small runtime of the ledger's own drives.
 
 mod apply;
 mod fault;

@@ -183,6 +183,8 @@ fn wait<T>(
     limit: Duration,
     run: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, Fault> {
-    let limited = handle.block_on(async { tokio::time::timeout(limit + GRACE, run).await });
+    // From async code of a runtime with several threads it takes one of them.
+    let waited = || handle.block_on(async { tokio::time::timeout(limit + GRACE, run).await });
+    let limited = tokio::task::block_in_place(waited);
     Ok(limited.map_err(|_| Fault::Silent)??)
 }

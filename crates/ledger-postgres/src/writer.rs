@@ -21,14 +21,17 @@ pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// Time between two attempts to connect, at first and at most: a server that starts again must not be stormed.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// No generation was seen yet.
+const UNKNOWN: i64 = -1;
+
 /// How a process is known to the database, and what it has seen of it.
 pub(crate) struct Writer {
     session: Option<Session>,
     /// This process.
     holder: String,
     epoch: i64,
-    /// The generation of the tables when the reader of the log learned its positions.
-    pub(crate) generation: i64,
+    /// The generation of the tables that who feeds knows of.
+    generation: i64,
     pub(crate) names: Names,
     pub(crate) days: Days,
     again: Option<(Instant, Duration)>,
@@ -57,7 +60,7 @@ impl Writer {
             session: None,
             holder,
             epoch: -1,
-            generation: 0,
+            generation: UNKNOWN,
             names: Names::default(),
             days: Days::default(),
             again: None,
@@ -115,22 +118,28 @@ impl Writer {
         let (names, holder, known) = (&mut self.names, &self.holder, self.generation);
         let result = session.transaction("BEGIN", |session| {
             let locked = lock(session)?;
+            if known == UNKNOWN {
+                generation = locked.generation;
+            } else if feeding && locked.generation != known {
+                // Who feeds is told once that the tables were emptied, and asks for the positions again.
+                generation = locked.generation;
+                return Err(Fault::Emptied);
+            }
             if feeding {
-                if locked.generation != known {
-                    return Err(Fault::Emptied);
-                }
                 epoch = hold(session, &locked, holder, epoch)?;
             }
             let mut writing = Writing { session, names, generation: locked.generation };
             let value = run(&mut writing)?;
-            generation = writing.generation;
+            if writing.generation != locked.generation {
+                generation = writing.generation;
+            }
             Ok(value)
         });
         if result.is_ok() {
             self.epoch = epoch;
-            if !feeding {
-                self.generation = generation;
-            }
+        }
+        if result.is_ok() || matches!(result, Err(Fault::Emptied)) {
+            self.generation = generation;
         }
         self.settle(&result);
         result

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
@@ -16,8 +17,12 @@ mod faults;
 mod feed;
 #[path = "one/plans.rs"]
 mod plans;
+#[path = "one/speed.rs"]
+mod speed;
 #[path = "one/support.rs"]
 mod support;
+#[path = "one/tls.rs"]
+mod tls;
 
 mod contract {
     fn make() -> (barid_ledger_postgres::PostgresLedger, ()) {
