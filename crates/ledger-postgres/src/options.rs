@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_model::Digest;
 use rustls::ClientConfig;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
@@ -88,6 +89,15 @@ impl Options {
         config.tcp_user_timeout(UNANSWERED).keepalives_idle(UNANSWERED).application_name("barid-ledger");
         let place = place(&config).ok_or_else(|| OptionsError::Address("it names no host".to_owned()))?;
         Ok(Self { config, tls, schema: SCHEMA.to_owned(), place })
+    }
+
+    /// A short name of the place, the same for all who write it the same way: what one history of several processes is
+    /// called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let digest = Digest::of(format!("{} {}", self.place, self.schema).as_bytes());
+        let hex = digest.as_bytes().iter().take(8).map(|byte| format!("{byte:02x}"));
+        format!("postgres-{}", hex.collect::<String>())
     }
 
     /// Uses another schema than `barid`: several ledgers may share a database.

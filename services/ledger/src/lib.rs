@@ -9,5 +9,7 @@ mod pace;
 #[cfg(feature = "mesh")]
 pub mod process;
 pub mod retention;
+#[cfg(feature = "mesh")]
+pub mod storage;
 pub mod trimmed;
 pub mod view;

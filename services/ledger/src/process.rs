@@ -1,4 +1,4 @@
-//! The ledger's process in a mesh: a history of its own, fed from the log, and the socket where it is asked.
+//! The ledger's process in a mesh: a history, fed from the log, and the socket where it is asked.
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use barid_config::Snapshot;
 use barid_custody::{Channels, Full, NotAdmitted, Pauses, admit};
-use barid_ledger::{Bound, Ledger, SqliteLedger};
 use barid_log::{Log, LogError};
 use barid_model::{LaneHasher, Partitions};
 use barid_pipeline::Intake;
@@ -27,6 +26,7 @@ use crate::commands::mesh::Mesh;
 use crate::feed;
 use crate::retention::Keeping;
 use crate::retention::mesh::Retention;
+use crate::storage::StorageOptions;
 
 /// The history of a mesh
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ pub struct Line {
     options: Options,
     #[command(flatten)]
     log: LogOptions,
+    #[command(flatten)]
+    storage: StorageOptions,
     /// How often what has had its time is removed from the log, and this history says how far it has read
     #[arg(long, env = "BARID_TRIM_EVERY", value_name = "TIME", value_parser = time, default_value = "1m")]
     trim_every: Duration,
@@ -54,7 +56,7 @@ pub fn main() -> Exit {
     barid_replica::block_on(async {
         let replica = Replica::begin(Stage::Ledger, line.options)?;
         let log: Arc<dyn Log> = Arc::new(line.log.open().await?);
-        start(&replica, &log, line.trim_every).await?;
+        start(&replica, &log, line.storage, line.trim_every).await?;
         Ok(replica.run().await)
     })
 }
@@ -63,15 +65,15 @@ pub fn main() -> Exit {
 ///
 /// # Errors
 /// [`Failure`] where it cannot start.
-pub async fn start(replica: &Replica, log: &Arc<dyn Log>, trim_every: Duration) -> Result<(), Failure> {
+pub async fn start(
+    replica: &Replica,
+    log: &Arc<dyn Log>,
+    place: StorageOptions,
+    trim_every: Duration,
+) -> Result<(), Failure> {
     replica.admin(Registry::default()).await?;
     let stop = replica.stopped();
-    let failed = |error: barid_ledger::LedgerError| Failure::new(Exit::Storage, error.to_string());
-    let ledger = SqliteLedger::open(&replica.data().join("ledger.sqlite")).map_err(failed)?;
-    if ledger.bind(log.identity().incarnation).map_err(failed)? == Bound::Reset {
-        tracing::warn!("the ledger belonged to another log: it is rebuilt from this one");
-    }
-    let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+    let (ledger, shared) = place.open(replica.data(), log.identity().incarnation).await?;
     let channels = Arc::new(Channels::new(Arc::clone(log)));
     let known = Arc::clone(&channels);
     let (follower, last) = replica.configuration()?;
@@ -93,7 +95,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, trim_every: Duration) 
         clock: Arc::new(SystemClock),
     };
     // Before anything is read: from now on the log is kept for this history.
-    Retention::begin(replica, keeping, trim_every, None).await?.start(replica);
+    Retention::begin(replica, keeping, trim_every, shared.as_deref()).await?.start(replica);
     let history = History {
         log: Arc::clone(log),
         ledger: Arc::clone(&ledger),
