@@ -184,4 +184,8 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// [`LedgerError`] of the storage.
     fn expire_payloads(&self, retention: &Retention) -> Result<(), LedgerError>;
+
+    /// Nobody works for now: what was put off is done, so that what stands on the disk is one whole. What cannot be done
+    /// is done another time; nothing depends on it.
+    fn rest(&self) {}
 }

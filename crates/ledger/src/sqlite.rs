@@ -297,4 +297,11 @@ impl Ledger for SqliteLedger {
     fn expire_payloads(&self, retention: &Retention) -> Result<(), LedgerError> {
         self.write(|tx, names, _| prune::expire(tx, names, retention))
     }
+
+    fn rest(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(journal) = &self.journal {
+            journal.cut(&writer.conn);
+        }
+    }
 }

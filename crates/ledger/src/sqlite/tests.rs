@@ -353,3 +353,38 @@ fn without_room_nothing_is_lost_and_the_journal_gives_back_what_it_has_until_the
     world.apply(&ledger);
     assert_eq!(ledger.balance(&Default::default()).unwrap().total.accepted, 1_200);
 }
+
+#[test]
+fn what_waits_is_counted_from_indexes_alone_also_in_a_file_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    drop(SqliteLedger::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch("DROP INDEX delivery_waiting; DROP INDEX delivery_again").unwrap();
+    drop(SqliteLedger::open(&path).unwrap());
+    let conn = Connection::open(&path).unwrap();
+    let plan = |sql: &str| -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    };
+    for (sql, index) in [
+        (read::waiting::WAITING, "COVERING INDEX delivery_waiting"),
+        (read::waiting::RUN_AGAIN, "COVERING INDEX delivery_again"),
+        (read::waiting::ASIDE, "COVERING INDEX message_set_aside"),
+    ] {
+        assert!(plan(sql).contains(index), "{}", plan(sql));
+    }
+}
+
+#[test]
+fn a_ledger_at_rest_has_all_in_its_file() {
+    let (_folder, path) = folder();
+    let ledger = SqliteLedger::open(&path).unwrap();
+    let mut world = World::default();
+    world.deliver();
+    fill(&ledger, &world.records);
+    assert!(journal_bytes(&path) > 0);
+    ledger.rest();
+    assert_eq!(journal_bytes(&path), 0);
+    assert!(!ledger.positions().unwrap().is_empty(), "it can be used as before");
+}

@@ -36,34 +36,56 @@ pub(in crate::sqlite) fn decision(conn: &Connection, uid: MessageUid) -> Result<
     Ok(verb.flatten().map(|verb| if verb == "discard" { State::Discarded } else { State::Rerun }))
 }
 
+/// Messages set aside before routing, whatever was decided on them.
+pub(in crate::sqlite) const ASIDE: &str = "SELECT count(*) FROM message m WHERE m.disposition = 3";
+
+/// Those of them on which somebody has decided, found by what was decided, which is less: [`DECISION`] from the other side.
+const DECIDED: &str = "SELECT count(DISTINCT m.uid) FROM command c
+    CROSS JOIN message m ON m.uid = unhex(replace(c.target, '-', ''))
+    WHERE length(c.target) = 36 AND m.disposition = 3 AND (c.verb = 'discard' OR c.verb = 'rerun' AND (
+        NOT json_valid(c.detail) OR json_extract(c.detail, '$.as') IS NULL
+        OR EXISTS(SELECT 1 FROM message n WHERE n.subject IS NOT NULL
+            AND n.uid = unhex(replace(json_extract(c.detail, '$.as'), '-', '')))
+        OR c.at < (SELECT value FROM meta WHERE key = 'incompleteBefore')))";
+
+/// What is held, parked or quarantined, by its index alone.
+pub(in crate::sqlite) const WAITING: &str =
+    "SELECT d.state, d.destination, count(*) FROM delivery d WHERE d.state > 0 AND d.state < 4
+    GROUP BY d.state, d.destination";
+
+/// What of it was run again, found by the next run: [`LAST_RUN`] from the other side.
+pub(in crate::sqlite) const RUN_AGAIN: &str = "SELECT d.state, d.destination, count(*) FROM delivery n
+    CROSS JOIN delivery d ON d.uid = n.uid AND d.route = n.route AND d.part = n.part AND d.run = n.run - 1
+    WHERE n.run > 0 AND d.state BETWEEN 1 AND 3 GROUP BY d.state, d.destination";
+
 /// What waits now.
 pub(in crate::sqlite) fn waiting(conn: &Connection) -> Result<Waiting, Fault> {
     let reader = Reader::new(conn)?;
-    let messages: i64 = conn
-        .prepare_cached(&format!("SELECT count(*) FROM message m WHERE m.disposition = 3 AND {DECISION} IS NULL"))?
-        .query_row([], |row| row.get(0))?;
+    let messages: i64 = conn.prepare_cached(ASIDE)?.query_row([], |row| row.get(0))?;
+    let decided: i64 = conn.prepare_cached(DECIDED)?.query_row([], |row| row.get(0))?;
     let mut counts: BTreeMap<Option<NameId>, WaitingAt> = BTreeMap::new();
-    for state in [State::Held, State::Parked, State::Quarantined] {
-        let sql = format!(
-            "SELECT d.destination, count(*) FROM delivery d WHERE d.state = ?1 AND d.state < 8 AND {LAST_RUN}
-             GROUP BY d.destination"
-        );
-        let mut statement = conn.prepare_cached(&sql)?;
-        let mut rows = statement.query([state.code()])?;
+    for (sql, again) in [(WAITING, false), (RUN_AGAIN, true)] {
+        let mut statement = conn.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let at = counts.entry(row.get(0)?).or_default();
-            let count = unsigned(row.get(1)?);
-            match state {
-                State::Quarantined => at.quarantined += count,
-                State::Held => (at.held, at.parked) = (at.held + count, at.parked + count),
-                _ => at.parked += count,
+            let at = counts.entry(row.get(1)?).or_default();
+            let count = unsigned(row.get(2)?);
+            let add = |to: &mut u64| *to = if again { to.saturating_sub(count) } else { *to + count };
+            match State::from_code(row.get(0)?) {
+                Some(State::Quarantined) => add(&mut at.quarantined),
+                Some(State::Held) => {
+                    add(&mut at.held);
+                    add(&mut at.parked);
+                }
+                _ => add(&mut at.parked),
             }
         }
     }
+    counts.retain(|_, at| *at != WaitingAt::default());
     let mut destinations = Vec::with_capacity(counts.len());
     for (name, at) in counts {
         destinations.push((name.map(|id| reader.texts.name(id)).transpose()?, at));
     }
     destinations.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Waiting { messages: unsigned(messages), destinations })
+    Ok(Waiting { messages: unsigned(messages - decided), destinations })
 }
