@@ -7,10 +7,12 @@
 pub mod act;
 mod admission;
 mod channels;
+mod kind;
 mod pauses;
 pub mod remembered;
 pub mod retired;
 
 pub use admission::{Full, NotAdmitted, admit};
 pub use channels::{Channels, program};
+pub use kind::kind;
 pub use pauses::{Pause, Pauses, What};

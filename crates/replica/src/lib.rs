@@ -32,4 +32,4 @@ pub use options::{Options, TlsOptions};
 #[cfg(feature = "nats")]
 pub use ownership::{Ownership, Owns, Tenure};
 pub use publish::{PublishOptions, publish};
-pub use replica::{Replica, block_on};
+pub use replica::{Replica, Reporter, block_on};

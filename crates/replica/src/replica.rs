@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use barid_rpc::config::{Published, Stage};
 use barid_rpc::{Services, Tls, listen, serve};
-use barid_runtime::{Exit, Failure, Kind, Process, admin, telemetry};
+use barid_runtime::admin::Readiness;
+use barid_runtime::control::protocol::ReplicaReport;
+use barid_runtime::{Drain, Exit, Failure, Kind, Process, admin, telemetry};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
@@ -130,6 +132,12 @@ impl Replica {
         Ok(address)
     }
 
+    /// What tells how it is.
+    #[must_use]
+    pub fn reporter(&self) -> Reporter {
+        Reporter { readiness: self.process.readiness.clone(), drain: self.process.drain() }
+    }
+
     /// Where others reach the port that was opened at `bound`, `host:port`.
     #[must_use]
     pub fn contact(&self, bound: SocketAddr) -> String {
@@ -139,6 +147,26 @@ impl Replica {
     /// Runs until it is told to stop, drains, and says how it ended.
     pub async fn run(&self) -> Exit {
         self.process.run().await
+    }
+}
+
+/// Tells how a replica is; what it owns is added by its service.
+pub struct Reporter {
+    readiness: Readiness,
+    drain: Drain,
+}
+
+impl Reporter {
+    /// How it is now, while it runs the snapshot of this number.
+    #[must_use]
+    pub fn report(&self, snapshot: u64) -> ReplicaReport {
+        ReplicaReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            draining: self.drain.has_started(),
+            not_ready: self.readiness.missing(),
+            snapshot,
+            ..ReplicaReport::default()
+        }
     }
 }
 

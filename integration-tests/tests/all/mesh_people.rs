@@ -13,7 +13,7 @@ use barid_testkit::receiver::{Faults, Options, Receiver};
 use barid_testkit::sender::{self, Listed, Load};
 use serde_json::Value;
 
-use crate::mesh_takeover::{load, mesh};
+use crate::mesh_takeover::{load, mesh, owned};
 use crate::process_relay::PATIENCE;
 
 /// Who commands, and why.
@@ -214,4 +214,73 @@ async fn messages_are_replayed_and_resent_in_a_mesh_and_a_destination_is_probed_
     assert_eq!(met[0]["target"], out.address().to_string());
     let nobody = scene.mesh.tool(0, &["probe", "nowhere"]).await.unwrap();
     assert_eq!(nobody.status.code(), Some(i32::from(barid_code::NOT_FOUND)), "{nobody:?}");
+}
+
+/// What a takeover may take, and the answer of who took over.
+const TAKEOVER: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_of_a_mesh_is_told_in_time_while_a_process_is_dead_and_names_it_and_the_next_owner_does_what_is_asked()
+ {
+    let out = mllp().await;
+    let scene = Scene::set(&[("out", &out, "")]).await;
+    refuses(&out, &[1]);
+    scene.send(0, 0).await;
+    scene.send(1, 1).await;
+    scene.waiting(0, "quarantined", 1).await;
+    let status: Value = serde_json::from_str(&scene.told(0, &["status", "--json"]).await).unwrap();
+    let names: Vec<&str> = list(&status, "replicas").iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ingress-0", "ingress-1", "router-0", "router-1", "delivery-0", "delivery-1"]);
+    assert!(list(&status, "replicas").iter().all(|one| one["state"] == "running"), "{status}");
+    assert_eq!((list(&status, "notReady").len(), list(&status, "listeners").len()), (0, 2), "{status}");
+    let destination = &list(&status, "destinations")[0];
+    assert_eq!((&destination["delivered"], &destination["quarantined"]), (&1.into(), &1.into()), "{status}");
+    assert_eq!(list(&status, "channels")[0]["accepted"], 2, "{status}");
+    let sent: u64 = list(&status, "senders").iter().map(|sender| sender["accepted"].as_u64().unwrap()).sum();
+    assert_eq!(sent, 2, "{status}");
+    assert_eq!(status["router"]["waiting"], 0, "{status}");
+    for (role, figure) in [
+        (Role::Delivery, "barid_deliveries_total{destination=\"default/out\",outcome=\"delivered\"} 1"),
+        (Role::Router, "barid_routed_total"),
+    ] {
+        let mut found = false;
+        for number in 0..2 {
+            let (_, figures) = scene.mesh.ask(role, number, "/metrics").await.unwrap();
+            assert!(figures.contains("barid_process_resident_memory_bytes"), "{figures}");
+            found |= figures.contains(figure);
+            assert_eq!(scene.mesh.ask(role, number, "/healthz").await.unwrap().0, 200);
+        }
+        assert!(found, "nobody shows {figure}");
+    }
+
+    let owner = usize::from(!owned(&scene.mesh, Role::Delivery, 0).contains("default.out"));
+    refuses(&out, &[]);
+    scene.mesh.kill(Role::Delivery, owner);
+    let begun = Instant::now();
+    let told = scene.mesh.tool(0, &["status"]).await.unwrap();
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(!told.status.success(), "not all of it runs: {text}");
+    assert!(text.contains(&format!("delivery-{owner}: has not answered")), "{text}");
+    assert!(text.contains("silent"), "{text}");
+    // Said while nobody owns the destination: its next owner is waited for, and told.
+    let uid = scene.waiting(0, "quarantined", 1).await;
+    let begun = Instant::now();
+    scene.command(1, &["rerun", &uid]).await;
+    assert!(begun.elapsed() < TAKEOVER, "{:?}", begun.elapsed());
+    assert!(out.wait_for(3, PATIENCE).await, "it is delivered");
+    scene.settled(1).await;
+    assert_eq!(arrived(&out), [0, 1, 1]);
+    scene.mesh.restart(Role::Delivery, owner).unwrap();
+    scene.mesh.ready(PATIENCE).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while !scene.mesh.tool(1, &["status"]).await.unwrap().status.success() {
+        assert!(Instant::now() < deadline, "all of it runs again");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A list in a status.
+fn list<'v>(status: &'v Value, name: &str) -> &'v [Value] {
+    status[name].as_array().unwrap_or_else(|| panic!("no {name} in {status}"))
 }

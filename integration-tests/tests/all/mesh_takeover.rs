@@ -60,7 +60,7 @@ pub(crate) fn load(ingress: usize, port: u16) -> Load {
 }
 
 /// The items that a replica says it owns: what it claimed and has not given back, since its last start.
-fn owned(mesh: &Mesh, role: Role, number: usize) -> BTreeSet<String> {
+pub(crate) fn owned(mesh: &Mesh, role: Role, number: usize) -> BTreeSet<String> {
     let log = mesh.log(role, number);
     let mut owned = BTreeSet::new();
     for line in log.lines().filter(|line| line.contains("ownership")) {
@@ -75,7 +75,7 @@ fn owned(mesh: &Mesh, role: Role, number: usize) -> BTreeSet<String> {
     owned
 }
 
-async fn until(what: &str, within: Duration, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, within: Duration, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < within, "not {what} within {within:?}");

@@ -11,9 +11,10 @@ pub mod destinations;
 pub mod metrics;
 pub mod owner;
 pub mod parking;
+pub mod probed;
 #[cfg(feature = "mesh")]
 pub mod process;
-pub mod probed;
+pub mod report;
 #[cfg(test)]
 mod testing;
 pub mod window;

@@ -88,7 +88,15 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, secrets: PathBuf) -> R
     let (items, owned) = watch::channel(BTreeSet::new());
     replica.process.tasks.spawn(Kind::Background, "names", follow_names(names, items));
     // Who owns something says where it can be told about it.
-    let control = control::Control::new(Arc::clone(&mesh.destinations));
+    let control = control::Control {
+        log: Arc::clone(log),
+        partitions,
+        destinations: Arc::clone(&mesh.destinations),
+        channels: Arc::clone(&mesh.channels),
+        pauses: Arc::clone(&mesh.pauses),
+        clock: Arc::clone(&mesh.clock),
+        reporter: replica.reporter(),
+    };
     let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
     let address = replica.contact(bound);
     let run = async move { ownership.run_at(&address, owned, owns, stop).await };

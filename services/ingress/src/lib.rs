@@ -24,6 +24,7 @@ mod pending;
 pub mod process;
 mod rates;
 mod reply;
+pub mod report;
 mod room;
 mod secrets;
 mod shown;

@@ -1,8 +1,10 @@
 //! The process of listeners in a mesh: any of several may take any message.
 
+mod control;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +17,15 @@ use barid_log::{Log, LogError};
 use barid_model::stage::{Call, Local};
 use barid_model::{LaneHasher, Partitions};
 use barid_pipeline::Intake;
-use barid_replica::{LogOptions, NatsLog, Options, Replica};
+use barid_replica::{LogOptions, NatsLog, Options, Ownership, Replica, Terms};
 use barid_rpc::config::Stage;
 use barid_rpc::{ParseContract, Remote, Services, Target};
 use barid_runtime::{Exit, Failure, Kind, SystemClock, admin, environment};
 use barid_validate::{Parse, ParseInput, Verdict};
 use clap::Parser;
+use tokio::sync::watch;
 
-use crate::custody::{Custody, Refusals};
+use crate::custody::{Custody, Refusals, Traffic};
 use crate::{Accept, Bounds, Listeners, Metrics, Parts, SecretFiles};
 
 /// How often it is looked at whether the log takes messages.
@@ -110,6 +113,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
     let (refusals, keep) = Refusals::new(Arc::clone(log));
     tasks.spawn(Kind::Background, "refusals", keep);
     let (full, draining) = (Arc::new(Full::default()), Arc::new(AtomicBool::new(false)));
+    let traffic = Arc::<Traffic>::default();
     let custody = Arc::new(Custody {
         log: Arc::clone(log),
         intake: Arc::new(Intake::joint(log, partitions).map_err(failed)?),
@@ -118,7 +122,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         full: Arc::clone(&full),
         refusals,
         recent: Arc::default(),
-        traffic: Arc::default(),
+        traffic: Arc::clone(&traffic),
         draining: Arc::clone(&draining),
         waiting: parking_lot::Mutex::default(),
     });
@@ -138,15 +142,30 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         Ok::<(), std::convert::Infallible>(())
     };
     tasks.spawn(Kind::Background, "pauses", following);
-    configure(replica, channels, &listeners, bind).await?;
+    configure(replica, Arc::clone(&channels), &listeners, bind).await?;
     let refreshed = Arc::clone(&listeners);
     tasks.spawn(Kind::Background, "listeners", async move {
         refreshed.follow().await;
         Ok::<(), std::convert::Infallible>(())
     });
     tasks.spawn(Kind::Service, "drain", drain(replica.process.drain(), draining, Arc::clone(&listeners)));
-    replica.serve(Services::new()).await?;
+    let control =
+        control::Control { listeners: Arc::clone(&listeners), traffic, channels, reporter: replica.reporter() };
+    let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
+    say_where(replica, log, replica.contact(bound));
     Ok(listeners)
+}
+
+/// Holds a lease that says where this replica can be asked how it is.
+fn say_where(replica: &Replica, log: &Arc<dyn Log>, address: String) {
+    let ownership =
+        Ownership { log: Arc::clone(log), role: "ingress", replica: replica.name(), terms: Terms::default() };
+    let (stop, (nothing, items)) = (replica.stopped(), watch::channel(BTreeSet::new()));
+    replica.process.tasks.spawn(Kind::Background, "lease", async move {
+        let ended = ownership.run_at(&address, items, Arc::new(control::Nothing), stop).await;
+        drop(nothing);
+        ended
+    });
 }
 
 /// Follows snapshots: what messages can be stamped with is stored before a listener runs by it.

@@ -10,6 +10,8 @@ pub mod audit;
 mod decide;
 #[cfg(feature = "mesh")]
 pub mod elsewhere;
+#[cfg(feature = "mesh")]
+pub mod gather;
 pub mod history;
 pub mod journal;
 #[cfg(feature = "mesh")]
@@ -23,6 +25,7 @@ pub mod rows;
 pub mod search;
 pub mod select;
 pub mod show;
+pub mod status;
 pub mod waiting;
 
 use barid_log::LogError;

@@ -15,14 +15,13 @@ use barid_replica::{LogOptions, Options, Replica};
 use barid_rpc::Services;
 use barid_rpc::config::Stage;
 use barid_rpc::control::Direct;
-use barid_runtime::{Exit, Failure, Kind, SystemClock, control};
+use barid_runtime::{Exit, Failure, Kind, SystemClock, admin as endpoint, control};
 use clap::Parser;
-use prometheus_client::registry::Registry;
 
 use crate::commands::acting::Admits;
 use crate::commands::elsewhere::Elsewhere;
 use crate::commands::history::History;
-use crate::commands::mesh::Mesh;
+use crate::commands::mesh::{Here, Mesh};
 use crate::feed;
 use crate::retention::Keeping;
 use crate::retention::mesh::Retention;
@@ -71,7 +70,7 @@ pub async fn start(
     place: StorageOptions,
     trim_every: Duration,
 ) -> Result<(), Failure> {
-    replica.admin(Registry::default()).await?;
+    let admin = replica.admin(endpoint::registry()).await?.to_string();
     let stop = replica.stopped();
     let (ledger, shared) = place.open(replica.data(), log.identity().incarnation).await?;
     let channels = Arc::new(Channels::new(Arc::clone(log)));
@@ -105,7 +104,7 @@ pub async fn start(
         data: replica.data().to_owned(),
     };
     let socket = control::bind(replica.data()).map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
-    let commands: Arc<dyn control::Commands> = Arc::new(mesh(replica, history, pauses)?);
+    let commands: Arc<dyn control::Commands> = Arc::new(mesh(replica, history, pauses, admin)?);
     replica.process.tasks.spawn(Kind::Background, "control socket", socket.serve(commands, replica.process.drain()));
     let follow = async move {
         follower.follow(apply).await;
@@ -118,7 +117,7 @@ pub async fn start(
 }
 
 /// What people can ask and tell here.
-fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>) -> Result<Mesh, Failure> {
+fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>, admin: String) -> Result<Mesh, Failure> {
     let log = Arc::clone(&history.log);
     let partitions = Partitions::new(u16::try_from(log.identity().partitions).unwrap_or(u16::MAX));
     let intake = Arc::new(Intake::joint(&log, partitions).map_err(|error| storage(&error))?);
@@ -133,7 +132,9 @@ fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>) -> Result<Mesh
         }
         admit(&*log, &channels, &known, &full, channel)
     });
-    Ok(Mesh::new(history, intake, admits, elsewhere, pauses))
+    let (readiness, drain) = (replica.process.readiness.clone(), replica.process.drain());
+    let here = Here { readiness, drain, started: history.clock.now(), admin };
+    Ok(Mesh::new(history, intake, admits, elsewhere, pauses, here))
 }
 
 fn storage(error: &LogError) -> Failure {

@@ -6,6 +6,7 @@
 pub mod metrics;
 #[cfg(feature = "mesh")]
 pub mod process;
+pub mod report;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,13 +37,14 @@ pub struct Parts {
 pub struct Routers {
     parts: Parts,
     handles: Mutex<BTreeMap<Partition, Arc<Handle>>>,
+    running: Arc<Mutex<BTreeMap<Partition, usize>>>,
 }
 
 impl Routers {
     /// None yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts, handles: Mutex::default() }
+        Self { parts, handles: Mutex::default(), running: Arc::default() }
     }
 
     /// Routes a partition until `stop`.
@@ -62,12 +64,48 @@ impl Routers {
             programs: Arc::clone(&self.parts.channels) as Arc<dyn Programs>,
             clock: Arc::clone(&self.parts.clock),
         };
-        Box::pin(supervise(options, handle, stop))
+        let running = Runs::begin(Arc::clone(&self.running), partition);
+        Box::pin(async move {
+            let ended = supervise(options, handle, stop).await;
+            drop(running);
+            ended
+        })
+    }
+
+    /// What is seen of those that run here now.
+    #[must_use]
+    pub fn running(&self) -> Vec<(Partition, Arc<Handle>)> {
+        let running = self.running.lock();
+        let handles = self.handles.lock();
+        let now = handles.iter().filter(|(partition, _)| running.contains_key(partition));
+        now.map(|(partition, handle)| (*partition, Arc::clone(handle))).collect()
     }
 
     /// What is seen of all that run or ran here.
     #[must_use]
     pub fn handles(&self) -> Vec<(Partition, Arc<Handle>)> {
         self.handles.lock().iter().map(|(partition, handle)| (*partition, Arc::clone(handle))).collect()
+    }
+}
+
+/// Counts a partition among those that are routed here, while it lives: one may begin again before its last run is gone.
+struct Runs(Arc<Mutex<BTreeMap<Partition, usize>>>, Partition);
+
+impl Runs {
+    fn begin(running: Arc<Mutex<BTreeMap<Partition, usize>>>, partition: Partition) -> Self {
+        *running.lock().entry(partition).or_default() += 1;
+        Self(running, partition)
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        let mut running = self.0.lock();
+        let left = running.get(&self.1).copied().unwrap_or(0).saturating_sub(1);
+        if left == 0 {
+            running.remove(&self.1);
+        } else {
+            running.insert(self.1, left);
+        }
     }
 }

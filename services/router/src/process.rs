@@ -1,5 +1,6 @@
 //! The router's process in a mesh: the partitions that this replica has claimed.
 
+mod control;
 #[cfg(test)]
 mod tests;
 
@@ -87,6 +88,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
         #[expect(unreachable_code, reason = "it says which error it never has")]
         Ok::<(), std::convert::Infallible>(())
     });
+    let known = Arc::clone(&channels);
     let (follower, last) = replica.configuration()?;
     let partitions: BTreeSet<String> = (0..log.identity().partitions).map(|n| format!("{n:02}")).collect();
     // What a route leads to is looked up in the snapshot: nothing is routed before there is one.
@@ -112,9 +114,17 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
         replica: replica.name(),
         terms: barid_replica::Terms::default(),
     };
-    let run = ownership.run(owned, Arc::new(Partitions(routers)), stop);
+    // Who owns something says where it can be asked about it.
+    let control = control::Control {
+        log: Arc::clone(log),
+        routers: Arc::clone(&routers),
+        channels: known,
+        reporter: replica.reporter(),
+    };
+    let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
+    let address = replica.contact(bound);
+    let run = async move { ownership.run_at(&address, owned, Arc::new(Partitions(routers)), stop).await };
     replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "partitions", run);
-    replica.serve(Services::new()).await?;
     Ok(())
 }
 

@@ -5,28 +5,41 @@
 use std::sync::Arc;
 
 use barid_custody::act::{Acted, Ordered};
-use barid_model::Name;
-use barid_replica::words;
+use barid_custody::{Channels, Pauses};
+use barid_log::{Log, LogError};
+use barid_model::{Clock, Name, Partitions};
+use barid_replica::{Reporter, words};
 use barid_rpc::control::{By, Command, CommandRefused, Commanded, RefusalKind};
 use barid_runtime::control::CommandError;
-use barid_runtime::control::protocol::ProbeRequest;
+use barid_runtime::control::protocol::{ProbeRequest, ReplicaReport};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::act::{Unacted, act};
 use crate::destinations::Destinations;
 use crate::probed::probe;
+use crate::report;
 
 /// Commands to the destinations of a replica.
 pub(super) struct Control {
-    destinations: Arc<Destinations>,
+    pub(super) log: Arc<dyn Log>,
+    pub(super) partitions: Partitions,
+    pub(super) destinations: Arc<Destinations>,
+    pub(super) channels: Arc<Channels>,
+    pub(super) pauses: Arc<Pauses>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) reporter: Reporter,
 }
 
 impl Control {
-    /// To these.
-    #[must_use]
-    pub(super) fn new(destinations: Arc<Destinations>) -> Self {
-        Self { destinations }
+    async fn report(&self) -> Result<ReplicaReport, LogError> {
+        let (log, destinations) = (&self.log, &self.destinations);
+        let now = self.clock.now();
+        Ok(ReplicaReport {
+            destinations: report::destinations(log, self.partitions, &self.pauses, destinations, now).await?,
+            certificates: report::certificates(destinations),
+            ..self.reporter.report(self.channels.snapshot().number)
+        })
     }
 
     async fn act(&self, by: By, ordered: Ordered) -> Result<Bytes, CommandRefused> {
@@ -51,6 +64,10 @@ impl Commanded for Control {
             match (command, by) {
                 (Command::Act, Some(by)) => self.act(by, words::read(&request)?).await,
                 (Command::Probe, None) => self.probe(words::read(&request)?).await,
+                (Command::Replica, None) => {
+                    let report = self.report().await;
+                    words::answer(report.map_err(|error| CommandError::unavailable(error.to_string())))
+                }
                 (other, _) => Err(words::not_here(other)),
             }
         })
@@ -61,3 +78,6 @@ fn not_owner(destination: &Name) -> CommandRefused {
     let text = format!("destination {} is not, or no longer, delivered to from here", destination.short());
     CommandRefused { kind: RefusalKind::NotOwner, text }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 use barid_custody::Pauses;
-use barid_model::MessageUid;
+use barid_model::{MessageUid, Timestamp};
 use barid_pipeline::Intake;
+use barid_runtime::Drain;
+use barid_runtime::admin::Readiness;
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
     Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
@@ -21,6 +23,7 @@ use futures_util::future::BoxFuture;
 
 use super::acting::{Acting, Admits, Owners};
 use super::elsewhere::Elsewhere;
+use super::gather::Gathering;
 use super::history::History;
 use super::journal::Journal;
 use super::pause::Pausing;
@@ -32,6 +35,19 @@ pub struct Mesh {
     acting: Acting,
     elsewhere: Arc<Elsewhere>,
     pauses: Arc<Pauses>,
+    here: Here,
+}
+
+/// What is shown of the process that answers.
+pub struct Here {
+    /// What is ready.
+    pub readiness: Readiness,
+    /// Whether it ends.
+    pub drain: Drain,
+    /// When it started.
+    pub started: Timestamp,
+    /// Where its admin endpoint listens.
+    pub admin: String,
 }
 
 impl Mesh {
@@ -43,6 +59,7 @@ impl Mesh {
         admits: Admits,
         elsewhere: Arc<Elsewhere>,
         pauses: Arc<Pauses>,
+        here: Here,
     ) -> Self {
         let acting = Acting {
             history: history.clone(),
@@ -51,7 +68,19 @@ impl Mesh {
             admits,
             owners: Arc::clone(&elsewhere) as Arc<dyn Owners>,
         };
-        Self { history, acting, elsewhere, pauses }
+        Self { history, acting, elsewhere, pauses, here }
+    }
+
+    fn gathering(&self) -> Gathering<'_> {
+        Gathering {
+            history: &self.history,
+            pauses: &self.pauses,
+            direct: self.elsewhere.direct(),
+            readiness: &self.here.readiness,
+            draining: self.here.drain.has_started(),
+            started: self.here.started,
+            admin: &self.here.admin,
+        }
     }
 
     fn pausing(&self) -> Pausing<'_> {
@@ -68,6 +97,9 @@ macro_rules! not_here {
 }
 
 impl Commands for Mesh {
+    fn status(&self) -> BoxFuture<'_, CommandResult<Status>> {
+        Box::pin(async move { self.gathering().status().await })
+    }
     fn messages(&self, query: MessageQuery) -> BoxFuture<'_, CommandResult<Page<MessageRow>>> {
         Box::pin(search::messages(&self.history, query))
     }
@@ -119,7 +151,6 @@ impl Commands for Mesh {
     }
 
     not_here! {
-        status() -> Status, "ask the admin endpoints of its services";
         reload(ReloadRequest) -> Reloaded, "documents are read again by who publishes them";
     }
 }

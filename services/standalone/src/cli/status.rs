@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use barid_model::Timestamp;
 use barid_runtime::control::protocol::{
-    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus, SenderStatus, Status,
+    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus, ReplicaStatus,
+    SenderStatus, Status,
 };
 use barid_runtime::{Exit, Failure, time};
 
@@ -43,7 +44,10 @@ pub(super) fn print(status: &Status, all: bool, out: &mut Out) -> Result<(), Fai
     for warning in warnings(status) {
         out.line(format!("! {}", clean(&warning)))?;
     }
-    if let Some(started) = status.started {
+    replicas(&status.replicas, out)?;
+    if !status.replicas.is_empty() {
+        out.line("messages and deliveries are counted since the start of each process")?;
+    } else if let Some(started) = status.started {
         out.line(format!("messages and deliveries are counted since the start at {}", time::local(started)))?;
     }
     listeners(&status.listeners, out)?;
@@ -140,6 +144,30 @@ fn set_aside(status: &Status) -> Option<String> {
             at + routes
         )
     })
+}
+
+/// The processes of a mesh.
+fn replicas(replicas: &[ReplicaStatus], out: &mut Out) -> Result<(), Failure> {
+    use Align::{Left, Right};
+    let mut table = Table::new(&[
+        ("SERVICE", Left),
+        ("REPLICA", Left),
+        ("ADDRESS", Left),
+        ("STATE", Left),
+        ("SNAPSHOT", Right),
+        ("", Align::Free),
+    ]);
+    for r in replicas {
+        table.row([
+            r.service.clone(),
+            r.name.clone(),
+            r.address.clone().unwrap_or_else(|| "-".into()),
+            r.state.clone(),
+            r.snapshot.map_or_else(|| "-".to_owned(), |number| number.to_string()),
+            r.why.clone().unwrap_or_default(),
+        ]);
+    }
+    section(&table, out)
 }
 
 fn listeners(listeners: &[ListenerStatus], out: &mut Out) -> Result<(), Failure> {

@@ -168,15 +168,5 @@ fn explain(error: &OpenError) -> String {
     }
 }
 
-/// The word of a space level in status and metrics.
-pub(super) const fn level_word(level: SpaceLevel) -> &'static str {
-    match level {
-        SpaceLevel::Free => "free",
-        SpaceLevel::NoIntake => "noIntake",
-        SpaceLevel::NoRouting => "noRouting",
-        SpaceLevel::Exhausted => "exhausted",
-    }
-}
-
 #[cfg(test)]
 mod tests;

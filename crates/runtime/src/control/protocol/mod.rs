@@ -10,6 +10,7 @@ mod configuration;
 mod message;
 mod probe;
 mod query;
+mod replica;
 mod status;
 
 pub use act::{
@@ -25,6 +26,7 @@ pub use message::{
 };
 pub use probe::{MetView, ProbeRequest, Probed};
 pub use query::{MessageQuery, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Page, ParkedQuery, RefusedQuery};
+pub use replica::{ChannelCounts, ReplicaReport, ReplicaStatus};
 pub use status::{
     CertificateStatus, ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus,
     RouterStatus, SenderStatus, Silence, SnapshotStatus, Status, StorageStatus,

@@ -6,6 +6,7 @@ use barid_model::{Name, Revision, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::configuration::ProblemView;
+use super::replica::ReplicaStatus;
 use crate::admin::NotReady;
 
 /// How an engine is.
@@ -44,6 +45,9 @@ pub struct Status {
     pub certificates: Vec<CertificateStatus>,
     /// The disk.
     pub storage: StorageStatus,
+    /// The processes of a mesh that messages pass; none of an engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaStatus>,
 }
 
 /// Whether an engine runs.
@@ -98,7 +102,7 @@ pub struct ListenerStatus {
 }
 
 /// One facility that sends, or should.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SenderStatus {
     /// The facility.

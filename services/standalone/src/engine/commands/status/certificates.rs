@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use barid_config::Snapshot;
 use barid_config::settings::SecretFile;
-use barid_delivery::connect::ReceiverCertificate;
-use barid_ingress::SenderCertificate;
-use barid_model::{Name, Timestamp};
+use barid_model::Timestamp;
 use barid_runtime::control::protocol::CertificateStatus;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -22,15 +20,11 @@ const OF_A_FILE_MAX: usize = 256;
 /// Certificates of listeners, destinations, senders and receivers.
 pub(super) async fn all(engine: &Engine, snapshot: &Arc<Snapshot>) -> Vec<CertificateStatus> {
     let parts = &engine.parts;
-    let senders = parts.listeners.certificates();
     let (directory, snapshot) = (parts.configuration.directory().to_owned(), Arc::clone(snapshot));
     let read = tokio::task::spawn_blocking(move || read_all(&directory, &snapshot));
     let mut all = read.await.unwrap_or_default();
-    all.extend(senders.into_iter().map(sender));
-    for (name, running) in parts.destinations.all() {
-        let shown = running.connector.status().certificates;
-        all.extend(shown.into_iter().map(|shown| receiver(&name, shown)));
-    }
+    all.extend(barid_ingress::report::certificates(&parts.listeners));
+    all.extend(barid_delivery::report::certificates(&parts.destinations));
     all.sort_by_key(|certificate| certificate.expires);
     all
 }
@@ -54,19 +48,6 @@ fn read_all(directory: &Path, snapshot: &Snapshot) -> Vec<CertificateStatus> {
         })
     });
     listeners.chain(destinations).flat_map(|(owner, file)| read(directory, &owner, file)).collect()
-}
-
-fn receiver(name: &Name, shown: ReceiverCertificate) -> CertificateStatus {
-    let owner = format!("receiver {} of destination {name}", shown.endpoint);
-    CertificateStatus { owner, subject: shown.subject, expires: seconds(shown.expires) }
-}
-
-fn sender(shown: SenderCertificate) -> CertificateStatus {
-    let owner = match &shown.facility {
-        Some(facility) => format!("sender {facility}"),
-        None => format!("unknown sender at listener {}", shown.listener),
-    };
-    CertificateStatus { owner, subject: shown.subject, expires: seconds(shown.expires) }
 }
 
 /// The certificates of a file, of a chain or a bundle each; none where it cannot be read, which its owner tells.

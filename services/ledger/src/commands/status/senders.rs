@@ -1,6 +1,6 @@
 //! Who sends, and who should and does not: silence counts only in the hours in which a facility is expected.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use barid_config::document::Hours;
@@ -13,39 +13,38 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp as Instant, ToSpan as _};
 
-use crate::engine::commands::Engine;
-use crate::engine::commands::history::History;
+use crate::commands::history::History;
 
 /// Days that a silence is counted over; a longer one is a matter for people either way.
 const DAYS_MAX: usize = 62;
 
-/// All facilities that are declared, connected, or have sent.
-pub(super) async fn all(engine: &Engine, snapshot: &Snapshot, now: Timestamp) -> CommandResult<Vec<SenderStatus>> {
-    let mut all = known(&engine.history).await?;
+/// All facilities that are declared, connected, or have sent; `live` is what those who listen have told since their start.
+pub async fn all(
+    history: &History,
+    snapshot: &Snapshot,
+    live: Vec<SenderStatus>,
+    started: Timestamp,
+    now: Timestamp,
+) -> CommandResult<Vec<SenderStatus>> {
+    let mut all = known(history).await?;
     for facility in snapshot.facilities.values() {
         let name = facility.name.to_string();
         let status = all.entry(name.clone()).or_insert_with(|| nobody(name));
         status.verified = true;
         status.display_name = Some(facility.display_name.clone());
     }
-    for (name, sent) in engine.parts.traffic.facilities() {
-        let status = all.entry(name.to_string()).or_insert_with(|| nobody(name.to_string()));
-        status.accepted = sent.accepted;
-        status.refused = sent.refused;
-        status.last = status.last.max(sent.last);
-        status.verified |= sent.verified;
-    }
-    let mut open: HashMap<String, u64> = HashMap::new();
-    for name in engine.parts.listeners.connections().into_iter().filter_map(|connection| connection.facility) {
-        *open.entry(name.to_string()).or_default() += 1;
-    }
-    for (name, connections) in open {
-        all.entry(name.clone()).or_insert_with(|| nobody(name)).connections = connections;
+    for told in live {
+        let status = all.entry(told.facility.clone()).or_insert_with(|| nobody(told.facility));
+        status.accepted += told.accepted;
+        status.refused += told.refused;
+        status.last = status.last.max(told.last);
+        status.verified |= told.verified;
+        status.connections += told.connections;
     }
     for facility in snapshot.facilities.values() {
         if let Some(status) = all.get_mut(&facility.name.to_string()) {
             // One that never sent is looked for since the engine runs.
-            let since = status.last.unwrap_or(engine.started);
+            let since = status.last.unwrap_or(started);
             status.silent = silence(facility, since, now);
         }
     }
@@ -53,7 +52,7 @@ pub(super) async fn all(engine: &Engine, snapshot: &Snapshot, now: Timestamp) ->
 }
 
 /// Facilities that have sent, while no engine runs.
-pub(super) async fn stopped(history: &History) -> CommandResult<Vec<SenderStatus>> {
+pub async fn stopped(history: &History) -> CommandResult<Vec<SenderStatus>> {
     Ok(known(history).await?.into_values().collect())
 }
 

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use barid_log::SpaceLevel;
 use barid_runtime::control::protocol::StorageStatus;
 use barid_runtime::control::{CommandError, CommandResult};
 
-use crate::engine::commands::history::History;
-use crate::engine::storage::level_word;
+use crate::commands::history::History;
 
 /// The disk under a data directory.
-pub(super) async fn status(history: &History) -> CommandResult<StorageStatus> {
+pub async fn status(history: &History) -> CommandResult<StorageStatus> {
     let data = history.data.clone();
     let sizes = tokio::task::spawn_blocking(move || sizes(&data)).await.map_err(CommandError::failed)?;
     let behind = history.behind(&history.ends().await?).await?;
@@ -58,4 +58,15 @@ fn files(folder: &Path) -> impl Iterator<Item = (PathBuf, u64)> {
         let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
         Some((entry.path(), metadata.len()))
     })
+}
+
+/// The word of a space level in status and metrics.
+#[must_use]
+pub const fn level_word(level: SpaceLevel) -> &'static str {
+    match level {
+        SpaceLevel::Free => "free",
+        SpaceLevel::NoIntake => "noIntake",
+        SpaceLevel::NoRouting => "noRouting",
+        SpaceLevel::Exhausted => "exhausted",
+    }
 }
