@@ -10,6 +10,7 @@
 
 mod mesh_people;
 mod mesh_takeover;
+mod mesh_trim;
 mod process_answers;
 mod process_clients;
 mod process_full;
