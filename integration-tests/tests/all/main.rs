@@ -8,6 +8,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod mesh_cluster;
 mod mesh_people;
 mod mesh_takeover;
 mod mesh_trim;

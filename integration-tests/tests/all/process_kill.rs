@@ -25,10 +25,10 @@ const WEB: &str = "web";
 const WIRE: &str = "wire";
 
 /// Numbers that look random; the seed is the time.
-struct Moments(u64);
+pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
@@ -105,7 +105,7 @@ async fn m13_d02_o01_killed_at_random_moments_under_load_the_engine_loses_nothin
 }
 
 /// Nothing on the way changes a byte.
-fn expect(history: &mut History, generators: &[Generator]) {
+pub(crate) fn expect(history: &mut History, generators: &[Generator]) {
     for sent in &mut history.sent {
         let (facility, n) = sent.key.control_id.rsplit_once('-').unwrap();
         let generator = &generators[facility.trim_start_matches('H').parse::<usize>().unwrap()];
