@@ -52,6 +52,14 @@ pub(crate) fn status() -> Status {
             total_bytes: 1 << 34,
             ..StorageStatus::default()
         },
+        replicas: vec![ReplicaStatus {
+            service: "delivery".into(),
+            name: "delivery-1".into(),
+            address: Some("10.0.0.7:7411".into()),
+            state: "silent".into(),
+            why: Some("it has not answered within 2 s".into()),
+            snapshot: None,
+        }],
     }
 }
 
@@ -117,6 +125,9 @@ fn status_shows_connections_queues_and_what_needs_a_person() {
         "2 m 5 s",
         "paused by fatima",
         "closed by moussa",
+        "delivery-1",
+        "silent",
+        "it has not answered within 2 s",
     ] {
         assert!(ran.text().contains(expected), "{expected} in {}", ran.text());
     }
