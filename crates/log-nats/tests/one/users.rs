@@ -161,7 +161,7 @@ async fn each_service_can_do_its_work_and_nothing_of_the_others() {
     assert_eq!(delivery.keys("commit.").await.unwrap(), [commit]);
 
     let ledger = place.log(Role::Ledger).await;
-    assert!(read(&ledger, "park.registry").await.ends_with(&[small.clone()]));
+    assert!(read(&ledger, "park.registry").await.ends_with(std::slice::from_ref(&small)));
     assert_eq!(read(&ledger, "outcome.registry").await.len(), 3);
     for name in ["in.03", "out.registry.03", "outcome.registry"] {
         ledger.trim(&subject(name), Position(2)).await.unwrap();
