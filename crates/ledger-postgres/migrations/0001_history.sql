@@ -43,7 +43,7 @@ CREATE TABLE delivery (
     findings text, routed_findings text, actor text, reason text, chained bytea,
     PRIMARY KEY (uid, route, part, run)
 ) PARTITION BY RANGE (uid);
-CREATE INDEX delivery_uncommon ON delivery (state, uid, route, part, run) WHERE state < 8;
+CREATE INDEX delivery_uncommon ON delivery (state, uid, route, part, run) INCLUDE (destination) WHERE state < 8;
 CREATE INDEX delivery_parked ON delivery (park_subject, park_position) WHERE park_position IS NOT NULL;
 CREATE TABLE delivery_rest PARTITION OF delivery DEFAULT;
 

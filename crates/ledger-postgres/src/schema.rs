@@ -11,7 +11,10 @@ pub(crate) fn migrate(session: &Session, schema: &str) -> Result<(), Fault> {
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     session.transaction("BEGIN", |session| {
         session.query("SELECT pg_advisory_xact_lock(hashtext('barid ledger ' || $1))", &[&schema])?;
-        session.batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+        // Who owns the schema alone may not make one, not even one that is there.
+        if session.first("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])?.is_none() {
+            session.batch(&format!("CREATE SCHEMA {schema}"))?;
+        }
         let of_schema = "SELECT count(*) FILTER (WHERE table_name = 'migration'), count(*)
             FROM information_schema.tables WHERE table_schema = $1";
         let (own, all) = match session.first(of_schema, &[&schema])? {

@@ -149,6 +149,20 @@ fn many_questions_at_once_share_a_few_connections() {
 }
 
 #[test]
+fn async_code_may_ask_and_drop_it() {
+    let (options, _) = options(server());
+    runtime().block_on(async {
+        let spawned = tokio::spawn(async {
+            let ledger = PostgresLedger::open(options).unwrap();
+            let known = ledger.positions().unwrap();
+            drop(ledger);
+            known
+        });
+        assert_eq!(spawned.await.unwrap(), []);
+    });
+}
+
+#[test]
 fn tables_of_something_else_or_of_a_newer_barid_are_left_alone() {
     let (options, schema) = options(server());
     let sql = format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.theirs (a int)");
@@ -169,6 +183,18 @@ fn processes_that_start_at_once_make_the_tables_once() {
             scope.spawn(|| PostgresLedger::open(options.clone()).unwrap());
         }
     });
+}
+
+#[test]
+fn a_user_who_owns_the_schema_and_nothing_else_is_enough() {
+    let (_, schema) = options(server());
+    let sql = format!("CREATE ROLE {schema} LOGIN PASSWORD 'own'; CREATE SCHEMA {schema} AUTHORIZATION {schema}");
+    runtime().block_on(server().query(&sql)).unwrap();
+    let url = format!("postgres://{schema}:own@{}/postgres?sslmode=disable", server().address());
+    let ledger = PostgresLedger::open(Options::read(&url, None, None).unwrap().schema(&schema).unwrap()).unwrap();
+    let world = history(13, 10);
+    feed(&ledger, &world, 50, Duration::ZERO, &AtomicBool::new(false));
+    assert!(ledger.follow(world.uids()[0]).unwrap().is_some());
 }
 
 #[test]
