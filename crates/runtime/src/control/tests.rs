@@ -174,7 +174,7 @@ async fn an_error_of_the_engine_reaches_the_tool_with_its_kind_and_text() {
     );
     assert_eq!(engine.client.status().await.unwrap_err().kind, ErrorKind::Unavailable);
     let select = DeliverySelection::Message { uid: uid(1), route: None };
-    let request = DiscardRequest { by: by(), select, limit: 10, dry_run: false };
+    let request = DiscardRequest { by: by(), select, limit: 10, dry_run: false, keep: false };
     assert_eq!(engine.client.discard(request).await.unwrap_err().kind, ErrorKind::Conflict);
 }
 

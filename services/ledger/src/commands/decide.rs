@@ -32,6 +32,8 @@ const HEADS_MAX: usize = 1_000;
 enum Verb {
     Rerun,
     Discard,
+    /// As a discard, but it can be run again.
+    SetAside,
 }
 
 /// Runs quarantined deliveries again.
@@ -41,16 +43,20 @@ pub(super) async fn rerun(acting: &Acting, request: RerunRequest) -> CommandResu
     carry_out(acting, Verb::Rerun, &request.by, chosen, request.dry_run).await
 }
 
-/// Gives quarantined or held deliveries up; one that follows a held one, or is on its way, where it is asked for by name or
-/// reason.
+/// Gives quarantined or held deliveries up, or sets aside those that are not; one that follows a held one, or is on its way,
+/// where it is asked for by name or reason.
 pub(super) async fn discard(acting: &Acting, request: DiscardRequest) -> CommandResult<Done> {
     check(&request.by)?;
-    let states: &[State] = match &request.select {
-        DeliverySelection::Query(query) if query.why.is_none() => &[State::Held, State::Quarantined],
-        _ => &[State::Held, State::Parked, State::Quarantined, State::InFlight],
+    let whatever_waits = matches!(&request.select, DeliverySelection::Query(query) if query.why.is_none());
+    let states: &[State] = match (whatever_waits, request.keep) {
+        (true, false) => &[State::Held, State::Quarantined],
+        (false, false) => &[State::Held, State::Parked, State::Quarantined, State::InFlight],
+        (true, true) => &[State::Held],
+        (false, true) => &[State::Held, State::Parked, State::InFlight],
     };
+    let verb = if request.keep { Verb::SetAside } else { Verb::Discard };
     let chosen = choose(&acting.history, &request.select, states, request.limit).await?;
-    carry_out(acting, Verb::Discard, &request.by, chosen, request.dry_run).await
+    carry_out(acting, verb, &request.by, chosen, request.dry_run).await
 }
 
 async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
@@ -71,7 +77,9 @@ async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run
                     }
                 })
             }
-            (Verb::Discard, Target::Delivery(delivery)) => discard_delivery(acting, by, delivery).await,
+            (Verb::Discard, Target::Delivery(delivery)) => end_delivery(acting, by, delivery, false).await,
+            (Verb::SetAside, Target::Delivery(delivery)) => end_delivery(acting, by, delivery, true).await,
+            (Verb::SetAside, Target::Message(_)) => Err("it is set aside already".to_owned()),
             // Its command says so.
             (Verb::Discard, Target::Message(_)) => Ok(()),
         };
@@ -88,7 +96,8 @@ async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run
 fn order(verb: Verb, target: &Target) -> Option<Order> {
     Some(match (verb, target) {
         (Verb::Rerun, Target::Delivery(_)) => Order::new("rerun", target.id()),
-        (Verb::Rerun, Target::Message(_)) => return None,
+        (Verb::Rerun | Verb::SetAside, Target::Message(_)) => return None,
+        (Verb::SetAside, Target::Delivery(_)) => Order::new("setAside", target.id()),
         // It stands nowhere but in what the router wrote, so the order itself is what ends it: the ledger has to find it.
         (Verb::Discard, Target::Delivery(delivery)) if delivery.destination.is_none() => {
             let DeliveryView { uid, route, part, run, .. } = &**delivery;
@@ -140,18 +149,20 @@ async fn take_back(acting: &Acting, told: Option<Told>) {
     }
 }
 
-async fn discard_delivery(acting: &Acting, by: &By, delivery: &DeliveryView) -> Result<(), Why> {
+/// Gives a delivery up, or sets it aside.
+async fn end_delivery(acting: &Acting, by: &By, delivery: &DeliveryView, keep: bool) -> Result<(), Why> {
     // A route to a channel that failed made nothing that stands anywhere: its command says that it is given up.
     if delivery.destination.is_none() {
         return Ok(());
     }
     if let (Some(destination), None, Some(out)) = (&delivery.destination, delivery.park, delivery.out) {
         let out = (Partition(out.partition), out.position);
-        let what = Act::EndWaiting { delivery: delivery.id, out, keep: false };
+        let what = Act::EndWaiting { delivery: delivery.id, out, keep };
         return acting.owners.act(by, destination, what).await.map(drop);
     }
     let (destination, position) = place(delivery)?;
-    acting.owners.act(by, destination, Act::Discard(position)).await.map(drop)
+    let what = if keep { Act::SetAside(position) } else { Act::Discard(position) };
+    acting.owners.act(by, destination, what).await.map(drop)
 }
 
 fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {

@@ -45,6 +45,9 @@ pub(super) struct Discard {
     /// What still waits to be sent, not what waits for a person: the backlog of a destination that is gone
     #[arg(long, conflicts_with_all = ["uid", "deliveries"])]
     in_flight: bool,
+    /// Set it aside instead of giving it up, so that it can be run again: what is held, parked or on its way
+    #[arg(long)]
+    set_aside: bool,
 }
 
 /// Options of `release`.
@@ -102,16 +105,17 @@ pub(super) async fn rerun(args: Rerun, context: &mut Context) -> Result<Exit, Fa
 pub(super) async fn discard(args: Discard, context: &mut Context) -> Result<Exit, Failure> {
     let select = args.which.filter.selection(context, args.in_flight.then_some(state::IN_FLIGHT))?;
     let named = Named::from(&select);
-    let request =
-        DiscardRequest { by: args.which.by.by()?, select, limit: args.which.limit, dry_run: args.which.dry_run };
+    let (limit, dry_run) = (args.which.limit, args.which.dry_run);
+    let request = DiscardRequest { by: args.which.by.by()?, select, limit, dry_run, keep: args.set_aside };
     let engine = context.engine().await?;
     let done = engine.discard(request).await?;
     if done.matched == 0 {
         named.exists(&*engine).await?;
     }
-    let exit = report(&done, "discarded", args.which.dry_run, context)?;
+    let exit = report(&done, if args.set_aside { "set aside" } else { "discarded" }, dry_run, context)?;
     if done.matched == 0 && !args.in_flight && !context.out.json() {
-        context.out.line("nothing waits for a person there; --in-flight gives up what still waits to be sent")?;
+        let what = if args.set_aside { "is held" } else { "waits for a person" };
+        context.out.line(format!("nothing {what} there; --in-flight means what still waits to be sent"))?;
         context.out.flush()?;
     }
     Ok(exit)

@@ -104,7 +104,7 @@ async fn the_audit_the_list_and_the_status_agree_on_what_waits_whatever_was_done
         assert_eq!(client.rerun(request).await.unwrap().done, 1);
     };
     let discard = async |id| {
-        let request = DiscardRequest { by: by(), select: select(id).await, limit: 1, dry_run: false };
+        let request = DiscardRequest { by: by(), select: select(id).await, limit: 1, dry_run: false, keep: false };
         assert_eq!(client.discard(request).await.unwrap().done, 1);
     };
     rerun("F1").await;

@@ -79,7 +79,7 @@ async fn g3_a_resend_of_what_was_set_aside_is_answered_by_what_has_become_of_it(
         let ask = |id: &str| engine.sender().answer(&adt("A01", id, "A"));
         assert!(ask("M1").contains("MSA|AA"), "{}", ask("M1"));
 
-        let given_up = DiscardRequest { by: by(), select: message(second), limit: 1, dry_run: false };
+        let given_up = DiscardRequest { by: by(), select: message(second), limit: 1, dry_run: false, keep: false };
         assert_eq!(engine.client().await.discard(given_up).await.unwrap().done, 1);
         assert!(ask("M2").contains("MSA|AE"), "what was given up is not accepted: {}", ask("M2"));
         assert_eq!(engine.registry.accepted(), ["M1"], "once");

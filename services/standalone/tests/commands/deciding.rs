@@ -21,7 +21,7 @@ fn rerun(select: DeliverySelection) -> RerunRequest {
 }
 
 fn discard(select: DeliverySelection) -> DiscardRequest {
-    DiscardRequest { by: by(), select, limit: 100, dry_run: false }
+    DiscardRequest { by: by(), select, limit: 100, dry_run: false, keep: false }
 }
 
 /// One message that the registry refuses.
@@ -78,6 +78,39 @@ async fn what_is_discarded_is_given_up_by_somebody_for_a_reason() {
     assert_eq!(engine.parked().await, Vec::new());
     let audit = engine.audit().await;
     assert_eq!((audit.deliveries.discarded, audit.deliveries.quarantined), (2, 0));
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_or_held_can_be_set_aside_and_run_again_later() {
+    let engine = Engine::start().await;
+    let client = engine.client().await;
+    let target = PauseTarget::Destination(Name::local("registry"));
+    let pause = PauseRequest { by: by(), target: target.clone(), mode: PauseMode::Paused };
+    client.pause(pause).await.unwrap();
+    assert_eq!(engine.sender().send(&adt("A01", "M9", "A")), "AA");
+    let uid = engine.uid("M9").await;
+    engine.until_route(uid, "registry", state::IN_FLIGHT).await;
+    let keep = |select| DiscardRequest { keep: true, ..discard(select) };
+    let in_flight = DeliverySelection::Query(Box::new(ParkedQuery {
+        destination: Some(Name::local("registry")),
+        why: Some(state::IN_FLIGHT.to_owned()),
+        ..ParkedQuery::default()
+    }));
+    let one = Done { matched: 1, done: 1, ..Done::default() };
+    assert_eq!(client.discard(keep(at("registry"))).await.unwrap(), Done::default(), "nothing is held there");
+    assert_eq!(client.discard(keep(in_flight)).await.unwrap(), one);
+    let run = engine.until_route(uid, "registry", state::QUARANTINED).await;
+    assert_eq!((run.actor, run.reason), (Some(by().actor), Some(by().reason)));
+    let again = client.discard(keep(message(uid))).await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::Conflict, "it is set aside already: {again:?}");
+    client.resume(ResumeRequest { by: by(), target }).await.unwrap();
+    assert_eq!(client.rerun(rerun(message(uid))).await.unwrap(), one);
+    engine.until_route(uid, "registry", state::DELIVERED).await;
+    let uids = held(&engine).await;
+    assert_eq!(client.discard(keep(at("strict"))).await.unwrap(), one);
+    engine.until_route(uids[0], "strict", state::QUARANTINED).await;
+    engine.until_route(uids[1], "strict", state::DELIVERED).await;
+    engine.audit().await;
 }
 
 /// Two messages of a patient, the first of which holds the lane.

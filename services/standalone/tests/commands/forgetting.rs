@@ -88,7 +88,8 @@ async fn what_failed_on_its_way_to_another_channel_is_given_up_and_waits_no_more
     let again =
         client.rerun(RerunRequest { by: by(), select: select.clone(), limit: 1, dry_run: false }).await.unwrap();
     assert!(again.missed[0].why.contains("replay the message"), "{again:?}");
-    let done = client.discard(DiscardRequest { by: by(), select, limit: 1, dry_run: false }).await.unwrap();
+    let done =
+        client.discard(DiscardRequest { by: by(), select, limit: 1, dry_run: false, keep: false }).await.unwrap();
     assert_eq!((done.done, done.missed), (1, Vec::new()));
     let run = engine.until_route(uid, "onward", state::DISCARDED).await;
     assert_eq!((run.actor, run.reason), (Some(by().actor), Some(by().reason)));

@@ -161,7 +161,7 @@ async fn a_destination_that_nothing_waits_for_any_more_is_not_shown_as_failing()
         ..ParkedQuery::default()
     };
     let select = DeliverySelection::Query(Box::new(query));
-    let request = DiscardRequest { by: by(), select, limit: 1, dry_run: false };
+    let request = DiscardRequest { by: by(), select, limit: 1, dry_run: false, keep: false };
     until("it is given up", async || (client.discard(request.clone()).await.ok()?.done == 1).then_some(())).await;
     until("nothing is wrong", async || {
         let gone = gone().await;

@@ -56,7 +56,7 @@ async fn history(engine: &Engine) {
     let given_up = engine.uid("given-up").await;
     engine.until_state(given_up, state::QUARANTINED).await;
     let select = DeliverySelection::Message { uid: given_up, route: None };
-    client.discard(DiscardRequest { by: by(), select, limit: 1, dry_run: false }).await.unwrap();
+    client.discard(DiscardRequest { by: by(), select, limit: 1, dry_run: false, keep: false }).await.unwrap();
     engine.until_route(engine.uid("held").await, "strict", state::HELD).await;
     engine.until_state(engine.uid("set-aside").await, state::QUARANTINED).await;
     engine.until_state(engine.uid("unmatched").await, state::QUARANTINED).await;
@@ -166,4 +166,17 @@ async fn bytes_past_their_retention_are_shown_and_replayed_by_nothing_but_what_w
     let commands = open_offline(engine.data()).await.unwrap();
     let error = commands.payload(PayloadRequest { uid: ended, which: PayloadKind::Raw }).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_engine_that_was_stopped_leaves_a_whole_history_in_one_file() {
+    let mut engine = Engine::start().await;
+    assert_eq!(engine.sender().send(&adt("A01", "M1", "A")), "AA");
+    engine.until_state(engine.uid("M1").await, state::DELIVERED).await;
+    let bytes = |name: &str| std::fs::metadata(engine.data().join(name)).map_or(0, |file| file.len());
+    assert!(bytes("ledger.sqlite-wal") > 0);
+    engine.stop();
+    let bytes = |name: &str| std::fs::metadata(engine.data().join(name)).map_or(0, |file| file.len());
+    assert_eq!(bytes("ledger.sqlite-wal"), 0);
+    assert!(bytes("ledger.sqlite") > 0);
 }

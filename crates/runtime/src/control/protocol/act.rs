@@ -163,7 +163,7 @@ pub struct RerunRequest {
     pub dry_run: bool,
 }
 
-/// Gives quarantined or held deliveries up.
+/// Gives quarantined or held deliveries up, or sets aside what is held or on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DiscardRequest {
@@ -176,6 +176,9 @@ pub struct DiscardRequest {
     /// Says what would be done.
     #[serde(default)]
     pub dry_run: bool,
+    /// Sets aside instead, so that it can be run again: what is held, parked or on its way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
 }
 
 /// What becomes of the delivery that a lane was held for.
