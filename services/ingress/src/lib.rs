@@ -41,4 +41,4 @@ pub use context::{Bounds, Parts};
 pub use listeners::{DrainReport, ListenerFault, ListenerStatus, Listeners};
 pub use metrics::Metrics;
 pub use secrets::{Environment, SecretFiles, Secrets};
-pub use shown::SenderCertificate;
+pub use shown::{SenderCertificate, ShownCertificate};

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::connections::ConnectionStatus;
 use crate::context::{Gate, Parts, Phase, Rules, Shared};
 use crate::rates::Rates;
-use crate::shown::SenderCertificate;
+use crate::shown::{SenderCertificate, ShownCertificate};
 use crate::tokens::Tokens;
 use crate::{listener, socket};
 
@@ -164,6 +164,17 @@ impl Listeners {
     #[must_use]
     pub fn certificates(&self) -> Vec<SenderCertificate> {
         self.shared.shown.list(self.shared.parts.clock.now())
+    }
+
+    /// The same, to be kept for [`Self::remember`]: at most 4,096, in a settled order.
+    #[must_use]
+    pub fn shown(&self) -> Vec<ShownCertificate> {
+        self.shared.shown.kept(self.shared.parts.clock.now())
+    }
+
+    /// What [`Self::shown`] gave before a restart: a sender that is silent since is told of all the same.
+    pub fn remember(&self, shown: Vec<ShownCertificate>) {
+        self.shared.shown.remember(shown);
     }
 
     /// Stops accepting, lets every connection finish the frames it has read, acknowledgements included, and cuts those

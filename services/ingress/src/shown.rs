@@ -17,6 +17,17 @@ const SHOWN_MAX: usize = 4_096;
 /// How long one is told of after the last connection it was shown on has ended: senders that send once a week count.
 const TOLD_FOR: Duration = Duration::from_secs(8 * 86_400);
 
+/// A certificate that a sender has shown, as it is kept beyond a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// Its SHA-256.
+    pub fingerprint: [u8; 32],
+    /// When a connection was last made with it.
+    pub seen: Timestamp,
+    /// What it says.
+    pub certificate: SenderCertificate,
+}
+
 /// A certificate that a sender has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderCertificate {
@@ -35,6 +46,12 @@ struct Entry {
     seen: Timestamp,
     /// Lives as long as the last connection it was shown on.
     last: Weak<CertificateFacts>,
+}
+
+impl Entry {
+    fn is_told_of(&self, now: Timestamp) -> bool {
+        self.last.strong_count() > 0 || self.seen.plus(TOLD_FOR) > now
+    }
 }
 
 /// The certificates that were shown, by their fingerprint.
@@ -77,9 +94,33 @@ impl Shown {
 
     /// Those that are in use, or were lately; the soonest to expire first.
     pub(crate) fn list(&self, now: Timestamp) -> Vec<SenderCertificate> {
-        let told = |entry: &&Entry| entry.last.strong_count() > 0 || entry.seen.plus(TOLD_FOR) > now;
-        let mut all: Vec<_> = self.0.lock().values().filter(told).map(|entry| entry.certificate.clone()).collect();
-        all.sort_by_key(|certificate| certificate.expires);
-        all
+        let all = self.0.lock();
+        let told = all.values().filter(|entry| entry.is_told_of(now));
+        let mut told: Vec<_> = told.map(|entry| entry.certificate.clone()).collect();
+        told.sort_by_key(|certificate| certificate.expires);
+        told
+    }
+
+    /// The same, to be kept; one that is in use was seen now.
+    pub(crate) fn kept(&self, now: Timestamp) -> Vec<ShownCertificate> {
+        let all = self.0.lock();
+        let told = all.iter().filter(|(_, entry)| entry.is_told_of(now));
+        let mut kept: Vec<_> = told
+            .map(|(fingerprint, entry)| ShownCertificate {
+                fingerprint: *fingerprint,
+                seen: if entry.last.strong_count() > 0 { now } else { entry.seen },
+                certificate: entry.certificate.clone(),
+            })
+            .collect();
+        kept.sort_by_key(|shown| shown.fingerprint);
+        kept
+    }
+
+    /// What was kept before a restart; what was shown since is newer and stays.
+    pub(crate) fn remember(&self, kept: Vec<ShownCertificate>) {
+        let mut all = self.0.lock();
+        for ShownCertificate { fingerprint, seen, certificate } in kept.into_iter().take(SHOWN_MAX) {
+            all.entry(fingerprint).or_insert(Entry { certificate, seen, last: Weak::new() });
+        }
     }
 }

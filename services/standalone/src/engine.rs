@@ -10,6 +10,7 @@ mod configuration;
 mod metrics;
 mod offline;
 mod parts;
+mod senders;
 mod storage;
 
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use barid_config::document::{ClientAuth, Identify, OnUnknown};
 use barid_config::settings::{SecretFile, TlsServer};
-use barid_model::Name;
+use barid_model::{Name, Timestamp};
 use barid_validate::{CertificateMatch, FacilityRules, Identity, MshMatch};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::house::{House, Plan, Safe};
 use super::wire::{Client, PATIENCE, adt, msa};
+use crate::ShownCertificate;
 
 /// A certificate authority of a test.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -223,13 +224,17 @@ async fn m20_a_certificate_speaks_for_its_own_facility_and_those_it_may() {
     assert_eq!((&*relayed.name, relayed.speaks_for.as_deref()), ("default/gateway", Some("default/chn")));
 }
 
+fn plan_of_senders() -> Plan {
+    let mut plan = plan(ClientAuth::Required).listener(|spec| spec.identify = Identify::Certificate);
+    plan.facilities.push(facility("chn", "chn.example", "CHN", &[]));
+    plan
+}
+
 #[tokio::test]
 async fn a_senders_certificate_is_told_with_whose_it_is_and_when_it_ends() {
     let (authority, safe) = (Authority::new("CA"), Safe::default());
     store(&safe, &authority.pair("barid.example", |_| {}), &authority);
-    let mut plan = plan(ClientAuth::Required).listener(|spec| spec.identify = Identify::Certificate);
-    plan.facilities.push(facility("chn", "chn.example", "CHN", &[]));
-    let house = plan.open_with(safe).await;
+    let house = plan_of_senders().open_with(safe.clone()).await;
     assert_eq!(house.listeners.certificates(), []);
     let soon = authority.pair("chn.example", |params| params.not_after = rcgen::date_time_ymd(2099, 3, 1));
     let mut client = dial(&house, &authority, Some(&soon), ALL).await.unwrap();
@@ -241,6 +246,15 @@ async fn a_senders_certificate_is_told_with_whose_it_is_and_when_it_ends() {
     assert!(told[0].subject.contains("CN="), "{told:?}");
     drop((client, again));
     assert_eq!(house.listeners.certificates().len(), 1, "also when the connection has ended");
+    let kept = house.listeners.shown();
+    let next = plan_of_senders().open_with(safe.clone()).await;
+    next.listeners.remember(kept.clone());
+    assert_eq!(next.listeners.certificates(), told, "also after a restart, before it connects again");
+    assert_eq!(next.listeners.shown(), kept);
+    let long_ago = kept.into_iter().map(|shown| ShownCertificate { seen: Timestamp::default(), ..shown }).collect();
+    let later = plan_of_senders().open_with(safe).await;
+    later.listeners.remember(long_ago);
+    assert_eq!(later.listeners.certificates(), [], "one that was not shown for long is forgotten");
 }
 
 #[tokio::test]

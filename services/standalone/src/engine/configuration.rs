@@ -24,6 +24,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The last good documents, in the data directory.
 pub(super) const LAST_GOOD: &str = "snapshot.json";
 
+/// Why the documents do not run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// Their revisions cannot be stored.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The first documents have errors.
+    #[error(
+        "the documents in {directory} are not all good (errors: {errors}, listed above and by `barid check {directory}`), \
+         and none has run on this data directory that could go on meanwhile: mend them, then start again",
+        directory = directory.display()
+    )]
+    Documents {
+        /// How many.
+        errors: usize,
+        /// Where they are.
+        directory: PathBuf,
+    },
+}
+
 /// The configuration of a running engine.
 pub(super) struct Configuration {
     directory: PathBuf,
@@ -81,20 +101,38 @@ impl Configuration {
     /// Loads the documents, routes and delivers by them. Listeners are not opened yet.
     ///
     /// # Errors
-    /// As the log, where revisions cannot be stored.
-    pub(super) async fn start(&self) -> Result<Watcher, LogError> {
+    /// [`StartError::Documents`] where there is an error in the first documents of a data directory; as the log, where
+    /// revisions cannot be stored.
+    pub(super) async fn start(&self) -> Result<Watcher, StartError> {
         let sources = load_dir(&self.directory);
-        let kept = std::fs::read(&self.last_good).ok();
-        let before = kept.and_then(|text| match restore(&text) {
-            Ok(snapshot) => Some(snapshot),
-            Err(error) => {
-                tracing::warn!(%error, "the last good documents are not used");
+        let before = match std::fs::read(&self.last_good) {
+            Ok(text) => {
+                restore(&text).inspect_err(|error| tracing::warn!(%error, "the last good documents are not used")).ok()
+            }
+            // Nothing has run yet, so nothing stands still when this does not start, and somebody is at hand.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.check_first(&sources)?;
                 None
             }
-        });
+            Err(error) => {
+                tracing::warn!(path = %self.last_good.display(), %error, "the last good documents cannot be read");
+                None
+            }
+        };
         self.take(&sources, before.as_deref(), false).await?;
         self.destinations.drain(self.channels.undeclared().await?);
         Ok(Watcher::new(&sources))
+    }
+
+    /// Whether all of the first documents are good: no document has a last good version that could run instead.
+    fn check_first(&self, sources: &Sources) -> Result<(), StartError> {
+        let problems = compile(sources, None).problems;
+        let errors = problems.iter().filter(|problem| problem.is_error()).count();
+        if errors == 0 {
+            return Ok(());
+        }
+        problems.iter().for_each(tell);
+        Err(StartError::Documents { errors, directory: self.directory.clone() })
     }
 
     /// Opens the listeners of the present snapshot.
@@ -226,10 +264,12 @@ pub(super) fn restore(text: &[u8]) -> Result<Arc<Snapshot>, RestoreError> {
 }
 
 /// Writes a file for its owner alone: documents tell of receivers, users and rules.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
     // One that a version before left behind may be open to others.
     file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    file.write_all(bytes)
+    file.write_all(bytes)?;
+    // Else a power cut may leave an empty file under the name that it gets next.
+    file.sync_all()
 }

@@ -9,7 +9,7 @@ use barid_delivery::backlog::{LOOK_EVERY, full};
 use barid_delivery::connect::Environment;
 use barid_delivery::connect::secret::FileSecrets;
 use barid_ingress::{Accept, Listeners, Metrics as ListenerMetrics, SecretFiles};
-use barid_ledger_service::feed;
+use barid_ledger_service::feed::{self, FeedError};
 use barid_ledger_service::retention::{self, Keeping};
 use barid_log::LogError;
 use barid_model::Clock;
@@ -24,8 +24,9 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use super::RunOptions;
-use super::configuration::Configuration;
+use super::configuration::{Configuration, StartError};
 use super::metrics::Metrics;
+use super::senders::{self, Senders};
 use super::storage::{self, Storage};
 use barid_custody::{Channels, Full, Pauses};
 use barid_delivery::destinations::{self, Destinations};
@@ -156,7 +157,10 @@ impl Parts {
     pub(super) async fn start(self: &Arc<Self>, process: &Process) -> Result<(), Failure> {
         let ready = process.readiness.part("engine");
         ready.not_ready("starting");
-        let watcher = self.configuration.start().await.map_err(|error| storage_failed(&error))?;
+        let watcher = self.configuration.start().await.map_err(|error| match &error {
+            StartError::Log(error) => storage_failed(error),
+            StartError::Documents { .. } => Failure::new(Exit::Configuration, error.to_string()),
+        })?;
         let stopped = self.stop.subscribe();
         let routers = Routers::new(barid_router::Parts {
             log: Arc::clone(&self.storage.log),
@@ -170,9 +174,15 @@ impl Parts {
         }
         self.metrics.routers(routers.handles());
         let (log, ledger) = (Arc::clone(&self.storage.log), Arc::clone(&self.storage.ledger));
-        process.tasks.spawn(Kind::Service, "ledger", feed::keep(log, ledger, stopped));
+        process.tasks.spawn(Kind::Service, "ledger", async move {
+            feed::keep(log, Arc::clone(&ledger), stopped).await?;
+            drop(tokio::task::spawn_blocking(move || ledger.rest()).await);
+            Ok::<(), FeedError>(())
+        });
         let space = storage::tell_space(Arc::clone(&self.storage.log), process.readiness.part("disk"));
         process.tasks.spawn(Kind::Background, "disk space", space);
+        let senders = Senders::open(&self.data, &self.listeners);
+        process.tasks.spawn(Kind::Background, "senders", senders.follow());
         self.configuration.listen().await;
         let follow = Arc::clone(&self.configuration).follow(watcher);
         process.tasks.spawn(Kind::Background, "configuration", follow);
@@ -221,6 +231,7 @@ impl Parts {
         let now = tokio::time::Instant::now();
         let report = self.listeners.drain(now + deadline.saturating_duration_since(now) / 2).await;
         tracing::info!(open = report.open, cut = report.cut, "listeners are closed");
+        senders::keep(&self.data, &self.listeners);
         self.stop.send_replace(true);
         Ok(())
     }

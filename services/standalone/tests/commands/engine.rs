@@ -67,18 +67,23 @@ pub(crate) struct Engine {
 impl Engine {
     /// Started with [`DOCUMENTS`], and ready.
     pub(crate) async fn start() -> Self {
+        let mut engine = Self::new();
+        engine.write("barid.yaml", DOCUMENTS);
+        engine.run().await;
+        engine
+    }
+
+    /// Not started, and without documents.
+    pub(crate) fn new() -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut engine = Self {
+        Self {
             directory: tempfile::tempdir().unwrap(),
             data: tempfile::tempdir().unwrap(),
             child: None,
             port,
             registry: Receiver::start(),
             strict: Receiver::start(),
-        };
-        engine.write("barid.yaml", DOCUMENTS);
-        engine.run().await;
-        engine
+        }
     }
 
     /// Writes a document file.
@@ -101,10 +106,9 @@ impl Engine {
         self.data.path()
     }
 
-    /// Runs it on the data it has, until it is ready.
-    pub(crate) async fn run(&mut self) {
+    fn spawn(&self) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_barid"))
+        Command::new(env!("CARGO_BIN_EXE_barid"))
             .arg("run")
             .arg(self.directory.path())
             .arg("--data")
@@ -112,8 +116,19 @@ impl Engine {
             .args(["--admin", "127.0.0.1:0"])
             .stderr(Stdio::from(log))
             .spawn()
-            .unwrap();
-        self.child = Some(child);
+            .unwrap()
+    }
+
+    /// The code with which it ends by itself.
+    pub(crate) async fn ends(&self) -> i32 {
+        let mut child = self.spawn();
+        let ended = until("it ends", async || child.try_wait().unwrap());
+        ended.await.code().unwrap()
+    }
+
+    /// Runs it on the data it has, until it is ready.
+    pub(crate) async fn run(&mut self) {
+        self.child = Some(self.spawn());
         until("it is ready", async || {
             let client = Client::connect(self.data()).await.ok()??;
             let status = client.status().await.ok()?;
@@ -216,7 +231,7 @@ pub(crate) fn by() -> By {
 }
 
 /// Asks again and again until there is an answer.
-pub(crate) async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await {

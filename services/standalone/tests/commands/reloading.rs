@@ -89,6 +89,27 @@ async fn a_bad_edit_keeps_the_last_good_version_and_says_why_also_at_the_next_st
 }
 
 #[tokio::test]
+async fn an_engine_that_never_ran_does_not_start_with_a_bad_document_one_that_ran_does() {
+    let mut engine = Engine::new();
+    engine.write("barid.yaml", DOCUMENTS);
+    engine.write("bad.yaml", "kind: Channel\nmetadata: {name: broken}\nspec: {filter: 'msg.typ', routes: []}\n");
+    assert_eq!(engine.ends().await, 3);
+    let log = engine.log();
+    assert!(log.contains("bad.yaml") && log.contains("msg.typ"), "the place and what is wrong: {log}");
+    assert!(log.contains("barid check") && !log.contains("configuration runs"), "{log}");
+    assert_eq!(engine.ends().await, 3, "what the first try left behind changes nothing");
+    std::fs::remove_file(engine.directory.path().join("bad.yaml")).unwrap();
+    engine.run().await;
+    engine.stop();
+    engine.write("barid.yaml", &DOCUMENTS.replace("{set: {path: MSH-5", "{sett: {path: MSH-5"));
+    engine.write("bad.yaml", "kind: Channel\nmetadata: {name: broken}\nspec: {filter: 'msg.typ', routes: []}\n");
+    engine.run().await;
+    assert!(problems(&engine).await.len() > 1);
+    assert_eq!(engine.sender().send(&adt("A01", "M1", "A")), "AA", "by what ran before somebody broke it");
+    engine.until_route(engine.uid("M1").await, "registry", state::DELIVERED).await;
+}
+
+#[tokio::test]
 async fn listeners_come_go_and_move_and_disturb_no_other() {
     let engine = Engine::start().await;
     let mut undisturbed = engine.sender();
