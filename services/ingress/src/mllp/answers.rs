@@ -5,7 +5,8 @@ use std::task::{Context, Waker};
 
 use barid_config::settings::MllpRelease;
 use barid_mllp::Control;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt};
 
 use super::Connection;
 use crate::accept::AcceptError;
@@ -35,13 +36,28 @@ where
         }
     }
 
-    /// A message was refused for our reasons: so are all that were read after it, or their order would be lost.
+    /// A message was refused for our reasons: so are all that were sent after it before its sender could know, or their order
+    /// would be lost.
     fn refuse_rest(&mut self, error: &AcceptError) {
         if let Some(told) = error.told() {
             self.fault(told);
         }
+        self.gather();
         self.refused_until = self.read;
         self.queue.iter_mut().for_each(|pending| pending.refuse(&AcceptError::Earlier));
+    }
+
+    /// Reads what has come already, as far as there is room.
+    fn gather(&mut self) {
+        while !self.eof && !self.finishing && self.held.fit(self.input.len() + self.unanswered + self.read_size) {
+            self.input.reserve(self.read_size);
+            match self.stream.read_buf(&mut self.input).now_or_never() {
+                Some(Ok(0)) => self.eof = true,
+                Some(Ok(bytes)) => self.has_read(bytes),
+                // Nothing more; that the connection is lost shows when it is written to.
+                Some(Err(_)) | None => return,
+            }
+        }
     }
 
     fn answer(&mut self, pending: &Pending) {

@@ -86,6 +86,25 @@ async fn a_refusal_for_our_reasons_refuses_all_later_frames_that_were_read_with_
 }
 
 #[tokio::test]
+async fn a_refusal_for_our_reasons_refuses_later_frames_that_had_come_and_were_not_read_yet() {
+    let mut plan = Plan::default().pipeline(1);
+    plan.bounds.durable = Duration::from_millis(500);
+    let house = plan.open().await;
+    house.memory.hold();
+    let mut client = house.connect().await;
+    client.send(&framed(&adt("a"))).await;
+    house.until("it is submitted", |house| house.memory.submitted().len() == 1).await;
+    // With one unanswered frame the socket is not read.
+    client.send(&framed(&adt("b"))).await;
+    for id in ["a", "b"] {
+        let answer = client.answer().await;
+        assert_eq!(msa(&answer), ("AE", id), "{answer}");
+        assert!(answer.contains("207"), "{answer}");
+    }
+    assert_eq!(house.memory.submitted().len(), 1, "the second is not taken before the first");
+}
+
+#[tokio::test]
 async fn a_refusal_of_content_leaves_later_frames_alone() {
     let house = Plan::default().open().await;
     let mut client = house.connect().await;
