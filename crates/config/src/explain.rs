@@ -39,7 +39,9 @@ pub fn explain(snapshot: &Snapshot, channel: &Name) -> Option<Vec<Setting>> {
         let mut layers = Layers::default();
         if let Some(own) = destination {
             destination_settings(own, &exchange, &mut layers);
-            own.mllp.iter().for_each(|mllp| drop(mllp_settings(mllp, &mut layers)));
+            if let Some(mllp) = &own.mllp {
+                mllp_settings(mllp, &mut layers);
+            }
         }
         let base = destination.and_then(|own| own.outbound.as_ref());
         outbound_settings(route.outbound.as_ref(), base, &mut layers);
