@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use barid_ledger_service::commands::acting::Acting;
-use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, waiting};
+use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search};
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
@@ -65,7 +65,7 @@ impl Commands for Engine {
         Box::pin(search::refused(&self.history, query))
     }
     fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>> {
-        Box::pin(waiting::parked(&self.history, query))
+        Box::pin(trying::parked(self, query))
     }
     fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>> {
         Box::pin(trying::show(self, uid))

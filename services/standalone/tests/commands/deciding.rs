@@ -64,6 +64,19 @@ async fn a_quarantined_delivery_that_is_run_again_is_delivered_as_its_next_run()
 }
 
 #[tokio::test]
+async fn what_is_run_again_in_vain_is_listed_with_its_tries_and_why_they_failed() {
+    let engine = Engine::start().await;
+    let uid = refused(&engine, "M1").await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    engine.write("barid.yaml", &DOCUMENTS.replace("127.0.0.1:REGISTRY", &nobody.to_string()));
+    engine.reload().await;
+    engine.client().await.rerun(rerun(message(uid))).await.unwrap();
+    let row = until("it was tried", async || engine.parked().await.into_iter().find(|row| row.attempts > 1)).await;
+    assert_eq!(row.why, "rerun");
+    assert!(row.findings[0].text.contains(&nobody.to_string()), "{row:?}");
+}
+
+#[tokio::test]
 async fn what_is_discarded_is_given_up_by_somebody_for_a_reason() {
     let engine = Engine::start().await;
     let (first, second) = (refused(&engine, "M1").await, refused(&engine, "M2").await);

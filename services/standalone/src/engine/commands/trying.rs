@@ -1,13 +1,18 @@
-//! One message's way, with what only the running engine knows of it: the last tries of deliveries that did not go well at
+//! One message's way, and what waits, with what only the running engine knows of it: the last tries of deliveries that did not go well at
 //! once. A record in the log for each would be more than the messages while a destination is down.
 
 use barid_delivery::owner::trouble::Trouble;
-use barid_ledger_service::commands::show;
-use barid_model::MessageUid;
+use barid_ledger_service::commands::{show, waiting};
+use barid_model::{Finding, MessageUid};
 use barid_runtime::control::CommandResult;
-use barid_runtime::control::protocol::{DeliveryDetail, Event, Failing, MessageDetail, state};
+use barid_runtime::control::protocol::{
+    DeliveryDetail, Event, Failing, MessageDetail, Page, ParkedQuery, ParkedRow, state,
+};
 
 use super::Engine;
+
+/// The code of table 0357 under which a list says why a try failed.
+const FAILED: u16 = 207;
 
 /// One message's way.
 pub(super) async fn show(engine: &Engine, uid: MessageUid) -> CommandResult<MessageDetail> {
@@ -20,6 +25,21 @@ pub(super) async fn show(engine: &Engine, uid: MessageUid) -> CommandResult<Mess
     }
     detail.events.sort_by_key(|event| event.at);
     Ok(detail)
+}
+
+/// What waits; of what is tried in vain, how often and why it failed last.
+pub(super) async fn parked(engine: &Engine, query: ParkedQuery) -> CommandResult<Page<ParkedRow>> {
+    let mut page = waiting::parked(&engine.history, query).await?;
+    for row in page.rows.iter_mut().filter(|row| row.why != state::QUARANTINED) {
+        let running = row.destination.as_ref().and_then(|name| engine.parts.destinations.get(name));
+        let trouble = running.zip(row.id).and_then(|(running, id)| running.shared.trouble(id));
+        let Some(last) = trouble.and_then(|mut trouble| trouble.tries.pop_back()) else { continue };
+        row.attempts = row.attempts.max(last.number);
+        if row.findings.is_empty() {
+            row.findings.push(Finding::warning(FAILED, "", "delivery.failed", last.text));
+        }
+    }
+    Ok(page)
 }
 
 fn tell(run: &mut DeliveryDetail, trouble: Trouble) -> Vec<Event> {
