@@ -166,3 +166,6 @@ impl Owners for Elsewhere {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
