@@ -62,8 +62,11 @@ impl Reader {
         let key = Key::new(format!("{PREFIX}{name}"))?;
         let value = serde_json::to_vec(self).map_err(|error| LogError::Storage(error.to_string().into()))?;
         let revision = log.get(&key).await?.map_or(Revision::NONE, |(revision, _)| revision);
-        log.put(&key, revision, value.into()).await?;
-        Ok(())
+        match log.put(&key, revision, value.into()).await {
+            // Another process of the same history said so just now, or it was given up: the next word tells.
+            Ok(_) | Err(LogError::WrongRevision { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the log has given back what it has not read; a history that has read nothing begins with what is left.
