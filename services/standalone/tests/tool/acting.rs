@@ -89,7 +89,7 @@ fn a_discard_that_finds_nothing_says_how_what_is_in_flight_is_given_up() {
 #[test]
 fn what_is_not_to_be_given_up_can_be_set_aside() {
     let engine = Engine::start();
-    let asked = ["discard", "--destination", "client-registry", "--in-flight", "--set-aside", "--dry-run", "-r", "x"];
+    let asked = ["discard", "--facility", "chn", "--in-flight", "--set-aside", "--dry-run", "-r", "x"];
     let ran = barid_on(engine.data(), &asked).well();
     assert!(ran.text().contains("would be set aside"), "{}", ran.text());
     assert!(engine.last().contains("keep: true") && engine.last().contains("inFlight"), "{}", engine.last());
