@@ -42,22 +42,29 @@ where
         if let Some(told) = error.told() {
             self.fault(told);
         }
-        self.gather();
-        self.refused_until = self.read;
+        let drained = self.gather();
         self.queue.iter_mut().for_each(|pending| pending.refuse(&AcceptError::Earlier));
+        // While another refusal waits for its turn, or frames in the socket could not be read, its sender cannot have known.
+        let known = drained && !self.queue.iter().any(Pending::is_ours);
+        self.refused_until = if known { self.read } else { u64::MAX };
     }
 
-    /// Reads what has come already, as far as there is room.
-    fn gather(&mut self) {
-        while !self.eof && !self.finishing && self.held.fit(self.input.len() + self.unanswered + self.read_size) {
+    /// Reads what has come already, as far as there is room; whether that was all.
+    fn gather(&mut self) -> bool {
+        while !self.eof && !self.finishing {
+            if !self.held.fit(self.input.len() + self.unanswered + self.read_size) {
+                return false;
+            }
             self.input.reserve(self.read_size);
-            match self.stream.read_buf(&mut self.input).now_or_never() {
+            // Without the runtime's budget: that used up looks like an empty socket.
+            match tokio::task::unconstrained(self.stream.read_buf(&mut self.input)).now_or_never() {
                 Some(Ok(0)) => self.eof = true,
                 Some(Ok(bytes)) => self.has_read(bytes),
                 // Nothing more; that the connection is lost shows when it is written to.
-                Some(Err(_)) | None => return,
+                Some(Err(_)) | None => return true,
             }
         }
+        true
     }
 
     fn answer(&mut self, pending: &Pending) {

@@ -114,7 +114,8 @@ where
 
     fn enqueue(&mut self, pending: Pending) {
         if pending.is_ours() {
-            self.refused_until = self.read;
+            // Until it is answered.
+            self.refused_until = u64::MAX;
         }
         let unreadable = matches!(pending.outcome(), Some(Settled::Refused { unreadable: true, .. }));
         self.strangers = if unreadable { self.strangers + 1 } else { 0 };

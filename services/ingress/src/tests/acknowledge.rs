@@ -105,6 +105,28 @@ async fn a_refusal_for_our_reasons_refuses_later_frames_that_had_come_and_were_n
 }
 
 #[tokio::test]
+async fn while_a_refusal_for_our_reasons_waits_for_its_turn_later_frames_are_refused_with_it() {
+    let patient = |rules: &mut barid_validate::ChannelRules| rules.ack.timeout = Duration::from_secs(20);
+    let house = delivered().channel(patient).open().await;
+    let mut client = house.connect().await;
+    client.send(&framed(&adt("a"))).await;
+    house.until("it is submitted", |house| house.memory.submitted().len() == 1).await;
+    house.memory.close(Some(AcceptError::Backlog));
+    client.send(&framed(&adt("b"))).await;
+    house.until("the second is refused", |house| house.memory.turned_away() == 1).await;
+    house.memory.close(None);
+    // There is room again, but its sender cannot know of the refusal: that stands behind the first answer.
+    client.send(&framed(&adt("c"))).await;
+    house.until("the third is read", |house| house.listeners.connections()[0].messages == 3).await;
+    house.memory.answer("a", AnswerForSender::Accepted);
+    for told in [("AA", "a"), ("AE", "b"), ("AE", "c")] {
+        assert_eq!(msa(&client.answer().await), told);
+    }
+    client.send(&framed(&adt("b"))).await;
+    house.until("the second is taken before the third", |house| house.memory.control_ids() == ["a", "b"]).await;
+}
+
+#[tokio::test]
 async fn a_refusal_of_content_leaves_later_frames_alone() {
     let house = Plan::default().open().await;
     let mut client = house.connect().await;

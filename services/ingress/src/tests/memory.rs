@@ -30,6 +30,8 @@ struct Inner {
     /// Control ids that fail instead of becoming durable.
     failing: HashMap<Vec<u8>, AcceptError>,
     closed: Option<AcceptError>,
+    /// How often it was asked whether it takes messages, and did not.
+    turned_away: usize,
     refused: Vec<RefusedRecord>,
     seen: HashMap<(Arc<str>, Bytes), (Digest, MessageUid)>,
     answers: HashMap<Digest, AnswerForSender>,
@@ -70,6 +72,10 @@ impl Memory {
         inner.answers.insert(key, answer);
         drop(inner);
         self.changed.send_modify(|n| *n += 1);
+    }
+
+    pub(crate) fn turned_away(&self) -> usize {
+        self.inner.lock().turned_away
     }
 
     pub(crate) fn submitted(&self) -> Vec<(Envelope, Payload)> {
@@ -133,7 +139,10 @@ impl Accept for Memory {
     }
 
     fn admission(&self, _: Option<&Name>) -> Result<(), AcceptError> {
-        self.inner.lock().closed.clone().map_or(Ok(()), Err)
+        let mut inner = self.inner.lock();
+        let closed = inner.closed.clone();
+        inner.turned_away += usize::from(closed.is_some());
+        closed.map_or(Ok(()), Err)
     }
 
     fn seen(&self, envelope: &Envelope) -> Seen {
