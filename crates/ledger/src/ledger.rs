@@ -61,7 +61,8 @@ pub trait Ledger: Send + Sync {
     fn reset(&self) -> Result<(), LedgerError>;
 
     /// Says that the log no longer held everything from before this time when the ledger was filled: a message from
-    /// before that is known by its later records alone is no violation. It only ever moves forward.
+    /// before that is known by its later records alone is no violation, and a re-run ordered before it is believed to have made its message.
+    /// It only ever moves forward. What [`Ledger::prune`] removes does not say it.
     ///
     /// # Errors
     /// [`LedgerError`] of the storage.
@@ -110,8 +111,8 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError`] of the storage.
     fn waiting(&self) -> Result<Waiting, LedgerError>;
 
-    /// For each IN subject that has one, the first message that was set aside before routing and waits for a person: its
-    /// payload stands in IN alone.
+    /// For each IN subject that has one, the first message that waits for a person and whose payload stands in IN alone: it was
+    /// set aside before routing, or for a route to another channel nothing was made of it.
     ///
     /// # Errors
     /// [`LedgerError`] of the storage.

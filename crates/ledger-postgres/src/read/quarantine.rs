@@ -4,7 +4,7 @@ use barid_ledger::view::{Place, Quarantined};
 use barid_ledger::{DeliveryFilter, Page, Paging, store};
 
 use super::search::search;
-use super::waiting::DECISION;
+use super::waiting::{DECISION, LAST_RUN};
 use super::{Reader, message};
 use crate::fault::Fault;
 use crate::row::Columns as _;
@@ -28,11 +28,16 @@ pub(crate) fn quarantine(
     Ok(Page { items, next: page.next })
 }
 
-/// The first message of each IN subject that was set aside before routing and waits for a person.
+/// The first message of each IN subject whose bytes stand nowhere else and wait for a person: it was set aside before routing, or
+/// for a route to another channel nothing was made of it.
 pub(crate) fn set_aside(session: &Session) -> Result<Vec<Place>, Fault> {
     let sql = format!(
-        "SELECT n.text, min(m.position) FROM message m JOIN name n ON n.id = m.subject
-         WHERE m.disposition = 3 AND {DECISION} IS NULL GROUP BY n.text ORDER BY n.text"
+        "SELECT n.text, min(a.position) FROM (
+            SELECT m.subject, m.position FROM message m WHERE m.disposition = 3 AND {DECISION} IS NULL
+            UNION ALL
+            SELECT m.subject, m.position FROM delivery d JOIN message m ON m.uid = d.uid
+            WHERE d.state = 3 AND d.state < 8 AND d.destination IS NULL AND {LAST_RUN}
+         ) a JOIN name n ON n.id = a.subject GROUP BY n.text ORDER BY n.text"
     );
     let rows = session.query(&sql, &[])?;
     rows.iter().map(|row| Ok(Place { subject: row.at(0)?, position: row.unsigned(1)? })).collect()

@@ -142,13 +142,14 @@ pub fn an_order_ends_what_the_router_set_aside_for_a_channel(ledger: &dyn Ledger
     world.write_routed(routed);
     world.apply(ledger);
     let waiting = || ledger.quarantine(&DeliveryFilter::default(), &Paging::default()).unwrap().items.len();
-    assert_eq!(waiting(), 1);
+    let pinned = || ledger.set_aside().unwrap().iter().map(|place| place.position).collect::<Vec<_>>();
+    assert_eq!((waiting(), pinned()), (1, vec![1]), "nothing was made of it: its bytes stand in IN alone");
     let what = GivenUp { uid, route: "onward".into(), part: 0, run: 0 };
     world.command_with("discard", &id.to_string(), &serde_json::to_string(&what).unwrap());
     world.apply(ledger);
     let delivery = story(ledger, uid).message.deliveries.remove(0);
     assert_eq!((delivery.state, delivery.actor.as_deref()), (State::Discarded, Some("amina")));
-    assert_eq!(waiting(), 0, "it waits no more");
+    assert_eq!((waiting(), pinned()), (0, vec![]), "it waits no more");
     assert!(ledger.balance(&Default::default()).unwrap().holds());
 }
 
