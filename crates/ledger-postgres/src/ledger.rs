@@ -167,7 +167,10 @@ fn clear(writing: &mut Writing<'_>) -> Result<(), Fault> {
     let session = writing.session;
     session.batch("TRUNCATE message, delivery, step, message_key, position, facility, refused, command, expiry")?;
     writing.generation += 1;
-    session.execute("UPDATE ledger SET generation = $1, incomplete_before = NULL", &[&writing.generation])?;
+    session.execute(
+        "UPDATE ledger SET generation = $1, incomplete_before = NULL, rebuilt_before = NULL",
+        &[&writing.generation],
+    )?;
     Ok(())
 }
 
@@ -209,7 +212,7 @@ impl Ledger for PostgresLedger {
     }
 
     fn incomplete_before(&self, time: Timestamp) -> Result<(), LedgerError> {
-        self.write(false, |writing| prune::raise(writing.session, time))
+        self.write(false, |writing| prune::rebuilt(writing.session, time))
     }
 
     fn search(&self, filter: &MessageFilter, paging: &Paging) -> Result<Page<MessageView>, LedgerError> {

@@ -9,7 +9,7 @@ use barid_model::{MessageUid, Timestamp};
 
 use crate::fault::Fault;
 use crate::partitions::{self, TABLES, end_time, partition};
-use crate::read::waiting::DECISION;
+use crate::read::waiting::{DECISION, KEEPS_DECIDED};
 use crate::read::{count, read_uid};
 use crate::row::Columns as _;
 use crate::session::{AUDIT, Session};
@@ -21,11 +21,11 @@ const ASIDE_MAX: i64 = 10_000;
 /// go by rows.
 const KEPT_MAX: i64 = 10_000;
 
-/// Whether something of the message `m` is under way or waits for a person. A person's word about a message settles only
-/// that it was set aside before routing, never what is under way.
+/// Whether something of the message `m` is under way or waits for a person, or would without it. A person's word about a
+/// message settles only that it was set aside before routing, never what is under way.
 fn open() -> String {
     format!(
-        "(m.disposition IS NULL OR m.disposition = 3 AND {DECISION} IS NULL OR EXISTS (SELECT 1 FROM delivery d
+        "(m.disposition IS NULL OR m.disposition = 3 AND {DECISION} IS NULL OR {KEEPS_DECIDED} OR EXISTS (SELECT 1 FROM delivery d
           WHERE d.uid = m.uid AND d.state < 4 AND d.state < 8 AND NOT EXISTS (SELECT 1 FROM delivery n WHERE n.uid = d.uid
           AND n.route = d.route AND n.part = d.part AND n.run = d.run + 1)))"
     )
@@ -154,6 +154,13 @@ fn aside(session: &Session, retention: &Retention) -> Result<(), Fault> {
 pub(crate) fn raise(session: &Session, time: Timestamp) -> Result<(), Fault> {
     let sql = "UPDATE ledger SET incomplete_before = greatest(incomplete_before, $1)";
     session.execute(sql, &[&time.micros()])?;
+    Ok(())
+}
+
+/// The same for what a log no longer held when the ledger was filled from it.
+pub(crate) fn rebuilt(session: &Session, time: Timestamp) -> Result<(), Fault> {
+    raise(session, time)?;
+    session.execute("UPDATE ledger SET rebuilt_before = greatest(rebuilt_before, $1)", &[&time.micros()])?;
     Ok(())
 }
 

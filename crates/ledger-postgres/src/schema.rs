@@ -4,7 +4,8 @@ use crate::fault::Fault;
 use crate::session::Session;
 
 /// What is applied, in this order; the number of a file is its place. A file that was released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_history.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_history.sql"), include_str!("../migrations/0002_rebuilt.sql")];
 
 /// Brings the schema to the newest version. Several processes may try at once.
 pub(crate) fn migrate(session: &Session, schema: &str) -> Result<(), Fault> {

@@ -83,6 +83,8 @@ macro_rules! ledger_contract {
             balance: the_balance_is_printed_with_its_violations,
             retention: what_has_ended_goes_by_the_retention_of_its_channel,
             retention: what_a_person_decided_on_never_waits_again_because_the_decision_is_forgotten,
+            retention: what_was_run_again_in_vain_waits_for_a_person_whatever_else_is_forgotten,
+            retention: what_was_run_again_stays_decided_when_what_it_became_has_had_its_time,
             retention: what_waits_for_a_person_is_never_removed,
             retention: a_sweep_goes_in_steps_and_ends,
             retention: a_removed_message_is_found_by_nothing,

@@ -223,7 +223,10 @@ impl Ledger for SqliteLedger {
     }
 
     fn incomplete_before(&self, time: Timestamp) -> Result<(), LedgerError> {
-        self.write(|tx, _, _| schema::raise(tx, schema::INCOMPLETE_BEFORE, time))
+        self.write(|tx, _, _| {
+            schema::raise(tx, schema::INCOMPLETE_BEFORE, time)?;
+            schema::raise(tx, schema::REBUILT_BEFORE, time)
+        })
     }
 
     fn search(&self, filter: &MessageFilter, paging: &Paging) -> Result<Page<MessageView>, LedgerError> {

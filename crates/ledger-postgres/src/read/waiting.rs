@@ -14,13 +14,19 @@ use crate::session::Session;
 
 /// What a person has decided on the message `m` that was set aside before routing: `discard`, `rerun`, or NULL.
 ///
-/// A re-run names the message it makes before that is stored, so it counts when that is there; where the ledger no
-/// longer knows everything of that time, it is believed.
+/// A re-run names the message it makes before that is stored, so it counts when that is there; where the ledger was filled
+/// from a log that no longer held everything of that time, it is believed. What the ledger has forgotten itself proves
+/// nothing: a message that was made goes after the one that was run again ([`KEEPS_DECIDED`]).
 pub(crate) const DECISION: &str = "(SELECT c.verb FROM command c WHERE c.about = m.uid
     AND (c.verb = 'discard' OR c.verb = 'rerun' AND (c.made IS NULL
         OR EXISTS (SELECT 1 FROM message n WHERE n.subject IS NOT NULL AND n.uid = c.made)
-        OR c.at < (SELECT incomplete_before FROM ledger)))
+        OR c.at < (SELECT rebuilt_before FROM ledger)))
     ORDER BY c.id LIMIT 1)";
+
+/// Whether the message `m` is what a message that is still known was run again as: it stays as long as that, which would
+/// wait for a person again without it.
+pub(crate) const KEEPS_DECIDED: &str = "EXISTS (SELECT 1 FROM command c JOIN message p ON p.uid = c.about
+    WHERE c.about = m.parents AND c.made = m.uid AND c.verb = 'rerun' AND p.disposition = 3)";
 
 /// Whether the delivery `d` is the last run of its piece.
 pub(crate) const LAST_RUN: &str = "NOT EXISTS (SELECT 1 FROM delivery n WHERE n.uid = d.uid

@@ -176,6 +176,23 @@ fn tables_of_something_else_or_of_a_newer_barid_are_left_alone() {
 }
 
 #[test]
+fn a_database_of_before_is_brought_to_the_newest_tables_with_what_it_has() {
+    let (options, schema) = options(server());
+    let ledger = PostgresLedger::open(options.clone()).unwrap();
+    let world = history(13, 10);
+    world.apply(&ledger);
+    drop(ledger);
+    let sql = format!(
+        "ALTER TABLE {schema}.ledger DROP COLUMN rebuilt_before; DELETE FROM {schema}.migration WHERE number = 2"
+    );
+    runtime().block_on(server().query(&sql)).unwrap();
+    let ledger = PostgresLedger::open(options).unwrap();
+    assert!(ledger.follow(world.uids()[0]).unwrap().is_some());
+    ledger.incomplete_before(world.now).unwrap();
+    assert_eq!(ledger.balance(&Default::default()).unwrap().incomplete_before, Some(world.now));
+}
+
+#[test]
 fn processes_that_start_at_once_make_the_tables_once() {
     let (options, _) = options(server());
     std::thread::scope(|scope| {

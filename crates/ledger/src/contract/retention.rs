@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use barid_model::record::Parked;
-use barid_model::{MessageUid, Name, Outcome};
+use barid_model::{Cause, Envelope, MessageUid, Name, Outcome};
 
 use super::ask::{story, uids};
 use super::world::{BEGIN, Piece, World, key};
 use crate::filter::Key;
-use crate::{Cursor, Ledger, MessageFilter, Paging, Pruned, Retention};
+use crate::{Cursor, Ledger, MessageFilter, Paging, Pruned, Retention, State};
 
 /// A whole sweep, `rows` at a time.
 fn sweep(ledger: &dyn Ledger, retention: &Retention, rows: usize) -> Pruned {
@@ -73,6 +73,67 @@ pub fn what_a_person_decided_on_never_waits_again_because_the_decision_is_forgot
     assert_eq!(sweep(ledger, &retention, 1).messages, 1);
     assert_eq!(all(ledger), []);
     assert_eq!(ledger.commands(None, &Paging::default()).unwrap().items.len(), 0, "its command goes with it");
+}
+
+/// A message that was set aside, and the order to run it again as the message that is given.
+fn run_again(world: &mut World) -> (MessageUid, Envelope) {
+    let aside = world.accept_as(|envelope| envelope.channel = Some(Name::local("kept")));
+    world.set_aside(aside, 207);
+    let mut child = world.envelope();
+    (child.cause, child.parents) = (Cause::Replayed, vec![aside]);
+    world.command_with("rerun", &aside.to_string(), &format!("{{\"as\":\"{}\"}}", child.uid));
+    (aside, child)
+}
+
+/// How it stands with a message in every list: its state, and how many wait.
+fn stands(ledger: &dyn Ledger, uid: MessageUid) -> (State, usize, usize, u64) {
+    let quarantine = ledger.quarantine(&Default::default(), &Paging::default()).unwrap().items.len();
+    let state = ledger.message(uid).unwrap().unwrap().state;
+    (state, quarantine, ledger.set_aside().unwrap().len(), ledger.waiting().unwrap().messages)
+}
+
+pub fn what_was_run_again_in_vain_waits_for_a_person_whatever_else_is_forgotten(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let (aside, _) = run_again(&mut world);
+    let other = world.deliver();
+    world.wait(1_000);
+    world.apply(ledger);
+    let undecided = (State::Quarantined, 1, 1, 1);
+    assert_eq!(stands(ledger, aside), undecided);
+    // Another message has had its time, so the ledger does not know everything any more.
+    let pruned = sweep(ledger, &Retention::all(world.now), 10);
+    assert_eq!((pruned.messages, pruned.kept), (1, 1), "{other} goes");
+    assert!(ledger.balance(&Default::default()).unwrap().incomplete_before.is_some());
+    assert_eq!(stands(ledger, aside), undecided);
+    assert_eq!(sweep(ledger, &Retention::all(world.now), 10).messages, 0);
+    assert_eq!(all(ledger), [aside]);
+    // A ledger that was filled from a log without the message it became believes the order.
+    ledger.incomplete_before(world.now).unwrap();
+    assert_eq!(stands(ledger, aside), (State::Rerun, 0, 0, 0));
+}
+
+pub fn what_was_run_again_stays_decided_when_what_it_became_has_had_its_time(ledger: &dyn Ledger) {
+    let mut world = World::default();
+    let (aside, child) = run_again(&mut world);
+    let child = world.accept_as(|envelope| *envelope = child);
+    world.route(child, &["registry"]);
+    world.end(Piece::new(child, "registry"), Outcome::Delivered);
+    let replayed = world.accept_as(|envelope| (envelope.cause, envelope.parents) = (Cause::Replayed, vec![aside]));
+    world.route(replayed, &["registry"]);
+    world.end(Piece::new(replayed, "registry"), Outcome::Delivered);
+    world.wait(1_000);
+    world.apply(ledger);
+    let decided = (State::Rerun, 0, 0, 0);
+    assert_eq!(stands(ledger, aside), decided);
+    let long = (Name::local("kept"), BEGIN);
+    let short = Retention { before: world.now, channels: vec![long] };
+    let pruned = sweep(ledger, &short, 10);
+    assert_eq!((pruned.messages, pruned.kept), (1, 1), "what was only replayed goes");
+    assert_eq!((all(ledger), stands(ledger, aside)), (vec![child, aside], decided));
+    // It goes with what was run again, or a sweep later.
+    let all_past = Retention::all(world.now);
+    assert_eq!(sweep(ledger, &all_past, 1).messages + sweep(ledger, &all_past, 1).messages, 2);
+    assert_eq!((all(ledger), ledger.set_aside().unwrap()), (vec![], vec![]));
 }
 
 pub fn what_waits_for_a_person_is_never_removed(ledger: &dyn Ledger) {

@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 use super::fault::Fault;
 use super::names::Names;
 use super::read::time;
-use super::read::waiting::decision;
+use super::read::waiting::{KEEPS_DECIDED, decision};
 use super::{keys, schema};
 use crate::fold::NameId;
 use crate::{Cursor, Pruned, Retention};
@@ -66,8 +66,8 @@ fn channels(tx: &Transaction<'_>, names: &mut Names, retention: &Retention) -> R
     retention.channels.iter().map(|(name, before)| Ok((names.name(tx, name)?, *before))).collect()
 }
 
-/// Whether something of a message is under way or waits for a person. A person's word about a message settles only that
-/// it was set aside before routing, never what is under way.
+/// Whether something of a message is under way or waits for a person, or would without it. A person's word about a message
+/// settles only that it was set aside before routing, never what is under way.
 fn is_open(tx: &Transaction<'_>, uid: MessageUid) -> Result<bool, Fault> {
     let key = [uid.as_bytes().as_slice()];
     let deliveries: bool = tx
@@ -81,8 +81,8 @@ fn is_open(tx: &Transaction<'_>, uid: MessageUid) -> Result<bool, Fault> {
     Ok(match disposition {
         _ if deliveries => true,
         None => true,
-        Some(3) => decision(tx, uid)?.is_none(),
-        Some(_) => false,
+        Some(3) if decision(tx, uid)?.is_none() => true,
+        Some(_) => tx.prepare_cached(KEEPS_DECIDED)?.query_row(key, |row| row.get(0))?,
     })
 }
 

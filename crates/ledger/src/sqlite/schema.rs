@@ -21,6 +21,8 @@ const APPLICATION_ID: i32 = 0x4252_444c;
 pub(super) const INCARNATION: &str = "incarnation";
 /// Messages from before this time may be known in part.
 pub(super) const INCOMPLETE_BEFORE: &str = "incompleteBefore";
+/// As that, but only where the ledger was filled from a log that no longer held everything: its own forgetting is none of it.
+pub(super) const REBUILT_BEFORE: &str = "rebuiltBefore";
 
 /// How long a connection waits for another process that writes.
 const BUSY_MILLIS: u64 = 5_000;

@@ -13,8 +13,9 @@ use crate::waiting::{Waiting, WaitingAt};
 
 /// What a person has decided on the message `m` that was set aside before routing: `discard`, `rerun`, or NULL.
 ///
-/// A re-run names the message it makes before that is stored, so it counts when that is there; where the ledger no
-/// longer knows everything of that time, it is believed.
+/// A re-run names the message it makes before that is stored, so it counts when that is there; where the ledger was filled
+/// from a log that no longer held everything of that time, it is believed. What the ledger has forgotten itself proves
+/// nothing: a message that was made goes after the one that was run again ([`KEEPS_DECIDED`]).
 pub(in crate::sqlite) const DECISION: &str = "(SELECT c.verb FROM command c
     WHERE c.target = lower(substr(hex(m.uid), 1, 8) || '-' || substr(hex(m.uid), 9, 4) || '-' || substr(hex(m.uid), 13, 4)
         || '-' || substr(hex(m.uid), 17, 4) || '-' || substr(hex(m.uid), 21))
@@ -22,8 +23,17 @@ pub(in crate::sqlite) const DECISION: &str = "(SELECT c.verb FROM command c
         NOT json_valid(c.detail) OR json_extract(c.detail, '$.as') IS NULL
         OR EXISTS(SELECT 1 FROM message n WHERE n.subject IS NOT NULL
             AND n.uid = unhex(replace(json_extract(c.detail, '$.as'), '-', '')))
-        OR c.at < (SELECT value FROM meta WHERE key = 'incompleteBefore')))
+        OR c.at < (SELECT value FROM meta WHERE key = 'rebuiltBefore')))
     ORDER BY c.id LIMIT 1)";
+
+/// Whether the message ?1 is what a message that is still known was run again as: it stays as long as that, which would
+/// wait for a person again without it.
+pub(in crate::sqlite) const KEEPS_DECIDED: &str = "SELECT EXISTS(SELECT 1 FROM message m
+    CROSS JOIN message p ON p.uid = m.parents
+    CROSS JOIN command c ON c.target = lower(substr(hex(p.uid), 1, 8) || '-' || substr(hex(p.uid), 9, 4) || '-'
+        || substr(hex(p.uid), 13, 4) || '-' || substr(hex(p.uid), 17, 4) || '-' || substr(hex(p.uid), 21))
+    WHERE m.uid = ?1 AND p.disposition = 3 AND c.verb = 'rerun' AND CASE WHEN json_valid(c.detail)
+        THEN unhex(replace(json_extract(c.detail, '$.as'), '-', '')) = m.uid ELSE false END)";
 
 /// Whether the delivery `d` is the last run of its piece.
 pub(in crate::sqlite) const LAST_RUN: &str = "NOT EXISTS(SELECT 1 FROM delivery n WHERE n.uid = d.uid
@@ -46,7 +56,7 @@ const DECIDED: &str = "SELECT count(DISTINCT m.uid) FROM command c
         NOT json_valid(c.detail) OR json_extract(c.detail, '$.as') IS NULL
         OR EXISTS(SELECT 1 FROM message n WHERE n.subject IS NOT NULL
             AND n.uid = unhex(replace(json_extract(c.detail, '$.as'), '-', '')))
-        OR c.at < (SELECT value FROM meta WHERE key = 'incompleteBefore')))";
+        OR c.at < (SELECT value FROM meta WHERE key = 'rebuiltBefore')))";
 
 /// What is held, parked or quarantined, by its index alone.
 pub(in crate::sqlite) const WAITING: &str =
