@@ -26,6 +26,8 @@ use crate::trimmed::Trimmed;
 
 /// Records between two looks at a time: what lies between is as old as its neighbours, to some milliseconds.
 const STRIDE: u64 = 64;
+/// Records beside one that cannot be read that are looked at instead.
+const BESIDE: u64 = 16;
 /// Looks at one subject in one run: a quarter of a million records.
 const LOOKS_MAX: usize = 4_096;
 /// Outcomes of one destination that are looked at in one run.
@@ -137,6 +139,23 @@ impl Trim<'_> {
         Ok(batch.entries.into_iter().find(|entry| entry.position.0 == position).map(|entry| entry.record))
     }
 
+    /// What a record says that exists; `None` where it cannot be read.
+    async fn seen<T>(
+        &self,
+        subject: &Subject,
+        position: u64,
+        read: impl Fn(Bytes) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, LogError> {
+        let limit = ReadLimit { records: 1, bytes: 1 };
+        let batch = self.log.read(subject, Position(position), limit).await?;
+        if batch.entries.is_empty() && batch.damaged.is_empty() && batch.trimmed_to.is_none() {
+            // A server that has not heard of it yet, for one: that says nothing about the record.
+            return Err(LogError::Busy(format!("{subject} does not show record {position}").into()));
+        }
+        let entry = batch.entries.into_iter().find(|entry| entry.position.0 == position);
+        Ok(entry.and_then(|entry| read(entry.record).ok()))
+    }
+
     /// The first position of an IN subject, and the first one that is to be kept; what is not `done` is.
     async fn intake(&self, partition: Partition, intake: Intake, done: u64) -> Result<(u64, u64), RetentionError> {
         let subject = subject::intake(partition, intake)?;
@@ -170,10 +189,10 @@ impl Trim<'_> {
         for _ in 0..LOOKS_MAX {
             let look = (kept + stride - 1).min(last);
             let old = look >= kept
-                && match self.record(subject, look).await? {
-                    Some(bytes) => time(bytes).map_or(true, |time| time < self.before),
-                    // Damaged or gone: nobody can read it.
-                    None => true,
+                && match self.seen(subject, look, &time).await? {
+                    Some(time) => time < self.before,
+                    // Nobody can read it, and it says nothing of those before it.
+                    None => look == kept,
                 };
             if old {
                 kept = look + 1;
@@ -246,20 +265,35 @@ impl Trim<'_> {
         while low < high {
             // The first one is looked at first: most often it is still to be kept.
             let middle = if low == first { low } else { low + (high - low) / 2 };
-            let found = match self.record(subject, middle).await? {
-                Some(bytes) => source(bytes).ok().filter(|source| !is_gone(*source, kept)),
-                None => None,
-            };
+            let found = self.near(subject, middle, high, &source).await?;
             match found {
-                None => low = middle + 1,
-                Some(source) => {
+                Some((at, source)) if is_gone(source, kept) => low = at + 1,
+                Some((_, source)) => {
                     looked.sources.insert(subject.clone(), (middle, source));
                     high = middle;
                 }
+                // Nothing there can be read, nor says what those before it were made from.
+                None => high = middle,
             }
         }
         self.apply(subject, first, low).await?;
         Ok(low)
+    }
+
+    /// What the first record that can be read was made from, of those from here on.
+    async fn near(
+        &self,
+        subject: &Subject,
+        from: u64,
+        end: u64,
+        source: &impl Fn(Bytes) -> Result<Source, RecordError>,
+    ) -> Result<Option<(u64, Source)>, LogError> {
+        for at in from..end.min(from.saturating_add(BESIDE)) {
+            if let Some(source) = self.seen(subject, at, source).await? {
+                return Ok(Some((at, source)));
+            }
+        }
+        Ok(None)
     }
 
     /// Trims OUTCOME of the deliveries that OUT no longer has.

@@ -246,6 +246,26 @@ fn envelope(received: Timestamp) -> Envelope {
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_read_does_not_take_those_before_it_along() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        world.message(Intake::Received, Fate::Delivered).await;
+    }
+    for subject in [subject::routed(PARTITION).unwrap(), subject::intake(PARTITION, Intake::Received).unwrap()] {
+        world.append(subject, Bytes::from_static(b"no record")).await;
+    }
+    for _ in 0..3 {
+        world.message(Intake::Received, Fate::Delivered).await;
+    }
+    world.settle().await;
+    trim(&world.storage, at(3)).await.unwrap();
+    assert_eq!(world.firsts().await, [3; 4]);
+    // It goes when its time has come.
+    trim(&world.storage, at(7)).await.unwrap();
+    assert_eq!(world.firsts().await, [8, 8, 7, 7]);
+}
+
+#[tokio::test]
 async fn what_is_older_goes_with_all_that_belongs_to_it_and_the_rest_stays_whole() {
     let mut world = World::new();
     for _ in 0..300 {
