@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Held,
     /// Another process emptied it.
     Emptied,
+    /// The connection was made anew, perhaps to a server that has lost what was written.
+    Renewed,
     /// No answer in time.
     Silent,
     /// All connections are in use.
@@ -65,6 +67,7 @@ impl Fault {
             Self::Foreign => return LedgerError::Foreign { place },
             Self::Held => return LedgerError::Locked { place },
             Self::Emptied => "another process emptied it; what is to be written is read again".to_owned(),
+            Self::Renewed => "the connection was lost and made anew; what is to be written is read again".to_owned(),
             Self::Silent => "the database does not answer in time".to_owned(),
             Self::Busy => "all its connections are in use: ask again in a moment".to_owned(),
             Self::Row(text) => format!("a row cannot be read: {text}"),

@@ -59,9 +59,10 @@ impl Session {
     pub(crate) fn open(handle: &Handle, options: &Options, limit: Duration) -> Result<Self, Fault> {
         let mut config = options.config.clone();
         let millis = |time: Duration| time.as_millis();
+        // What is committed is told of as durable, whatever the server does for others.
         config.options(format!(
-            "-c search_path={} -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} \
-             -c jit=off -c client_min_messages=warning -c timezone=UTC {BY_KEY}",
+            "-c search_path={} -c synchronous_commit=on -c statement_timeout={} -c lock_timeout={} \
+             -c idle_in_transaction_session_timeout={} -c jit=off -c client_min_messages=warning -c timezone=UTC {BY_KEY}",
             options.schema,
             millis(limit),
             millis(LOCK),

@@ -4,6 +4,9 @@
 //! are taken from the process that holds the epoch alone: another takes over when that one was not seen for a while, by
 //! the clock of the database. What the old one still sends is refused by its epoch. That two read the log at once would
 //! do no harm, since what is at or below the stored position is skipped; it would only cost twice.
+//!
+//! A connection that is made anew may lead to a server that has lost what was committed: a replica that took over, a backup.
+//! So nothing known from the one before holds, and who feeds is told once, and asks for the positions again.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,10 @@ pub(crate) struct Writer {
     epoch: i64,
     /// The generation of the tables that who feeds knows of.
     generation: i64,
+    /// It was connected before.
+    connected: bool,
+    /// The connection was made anew, and who feeds was not told yet.
+    renewed: bool,
     pub(crate) names: Names,
     pub(crate) days: Days,
     again: Option<(Instant, Duration)>,
@@ -61,6 +68,8 @@ impl Writer {
             holder,
             epoch: -1,
             generation: UNKNOWN,
+            connected: false,
+            renewed: false,
             names: Names::default(),
             days: Days::default(),
             again: None,
@@ -80,6 +89,10 @@ impl Writer {
             Ok(session) => {
                 self.session = Some(session);
                 self.again = None;
+                self.renewed |= self.connected;
+                self.connected = true;
+                self.names = Names::default();
+                self.days = Days::default();
                 Ok(())
             }
             Err(fault) => {
@@ -113,6 +126,9 @@ impl Writer {
         run: impl FnOnce(&mut Writing<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.connect(handle, options)?;
+        if feeding && std::mem::take(&mut self.renewed) {
+            return Err(Fault::Renewed);
+        }
         let Some(session) = &self.session else { return Err(Fault::Silent) };
         let (mut epoch, mut generation) = (self.epoch, self.generation);
         let (names, holder, known) = (&mut self.names, &self.holder, self.generation);

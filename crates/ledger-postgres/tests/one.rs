@@ -15,6 +15,8 @@ mod days;
 mod faults;
 #[path = "one/feed.rs"]
 mod feed;
+#[path = "one/lost.rs"]
+mod lost;
 #[path = "one/plans.rs"]
 mod plans;
 #[path = "one/speed.rs"]
