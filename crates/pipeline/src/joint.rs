@@ -21,7 +21,7 @@ const WAITING_MAX: usize = 4_096;
 /// Records of one append.
 const BATCH_RECORDS: usize = 256;
 /// Bytes of one append: it travels as one piece, so that it is stored whole or not at all. A larger record goes alone.
-const BATCH_BYTES: usize = 192 << 10;
+pub const BATCH_BYTES: usize = 192 << 10;
 
 /// The result of one record.
 pub type Answer = oneshot::Receiver<Result<Position, LogError>>;

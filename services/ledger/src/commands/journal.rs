@@ -5,11 +5,12 @@ use std::sync::Arc;
 use barid_log::{Log, LogError, Writer};
 use barid_model::Clock;
 use barid_model::record::{CommandRecord, Record as _};
+use barid_pipeline::joint::BATCH_BYTES;
 use barid_pipeline::subject;
 use barid_runtime::control::protocol::By;
 use barid_runtime::control::{CommandError, CommandResult};
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::log_failed;
 
@@ -50,13 +51,20 @@ pub struct Journal {
     clock: Arc<dyn Clock>,
     /// Opened with the first command.
     writer: Mutex<Option<Writer>>,
+    /// Held by the one who decides on messages that nobody but the log has.
+    turn: Mutex<()>,
 }
 
 impl Journal {
     /// Of this log.
     #[must_use]
     pub fn new(log: &Arc<dyn Log>, clock: &Arc<dyn Clock>) -> Self {
-        Self { log: Arc::clone(log), clock: Arc::clone(clock), writer: Mutex::default() }
+        Self { log: Arc::clone(log), clock: Arc::clone(clock), writer: Mutex::default(), turn: Mutex::default() }
+    }
+
+    /// Waits until nobody else in this process decides on messages that nobody but the log has.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Records orders; they are durable when this ends.
@@ -74,8 +82,8 @@ impl Journal {
             record.encode()
         };
         let records: Vec<Bytes> = orders.into_iter().map(record).collect();
-        for batch in records.chunks(BATCH) {
-            self.append(batch.to_vec()).await.map_err(log_failed)?;
+        for batch in batches(records) {
+            self.append(batch).await.map_err(log_failed)?;
         }
         Ok(())
     }
@@ -124,6 +132,22 @@ impl Journal {
     }
 }
 
+/// As much at once as is stored whole or not at all: what is written anew must not stand there in part already.
+fn batches(records: Vec<Bytes>) -> Vec<Vec<Bytes>> {
+    let (mut batches, mut bytes) = (Vec::<Vec<Bytes>>::new(), 0);
+    for record in records {
+        bytes += record.len();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH && bytes <= BATCH_BYTES => batch.push(record),
+            _ => {
+                bytes = record.len();
+                batches.push(vec![record]);
+            }
+        }
+    }
+    batches
+}
+
 /// Whether who and why are said, within bounds.
 pub fn check(by: &By) -> CommandResult<()> {
     for (what, text, most) in [("who acts", &by.actor, ACTOR_MAX), ("why", &by.reason, REASON_MAX)] {
@@ -141,3 +165,6 @@ pub fn check(by: &By) -> CommandResult<()> {
 pub fn line(by: &By) -> String {
     format!("{}: {}", by.actor, by.reason)
 }
+
+#[cfg(test)]
+mod tests;
