@@ -52,7 +52,11 @@ pub async fn act(
             "it is being sent right now: it ends when this try has failed, in {} s at most, and not where it is answered",
             timeout.as_secs()
         ),
-        Err(_) => format!("destination {} has not decided within {} s", destination.short(), DECIDE.as_secs()),
+        Err(_) => format!(
+            "destination {} has not decided within {} s: look whether it was done meanwhile, else try again",
+            destination.short(),
+            DECIDE.as_secs()
+        ),
     };
     Err(Unacted::Refused(refused))
 }

@@ -58,6 +58,11 @@ pub(super) fn told(reply: Reply, done: Result<u64, Refusal>) {
 impl Owner {
     pub(super) async fn command(&mut self, command: Command) -> Result<(), OwnerError> {
         let Command { actor, reason, act, reply } = command;
+        // Who has been told meanwhile that nobody decided may have decided otherwise since.
+        if reply.is_closed() {
+            tracing::debug!("who gave a command has left before it was begun: it is not");
+            return Ok(());
+        }
         let done = match act {
             Act::Release(lane) => {
                 let holders = self.parking.holders(lane);

@@ -50,6 +50,21 @@ async fn what_waits_for_a_paused_destination_is_given_up_or_set_aside_wherever_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let mut house = House::new(Receiver::new(|_| Does::Refuses));
+    house.route(1, |_| vec![1]).await;
+    let running = house.run(Manners::default());
+    running.until("it waits", |view| view.window == 1).await;
+    // Who asked was told that nobody decided in time, and looks again.
+    drop(running.begin(end(1, false)).await);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(house.ended(Outcome::Discarded).await, Vec::<u64>::new());
+    assert_eq!(running.act(end(1, false)).await, Ok(1));
+    assert_eq!(house.ended(Outcome::Discarded).await, [1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_is_given_up_when_the_try_has_failed_and_not_where_it_was_answered() {
     let mut house = House::new(Receiver::new(|number| if number == 1 { Does::Silence } else { Does::Accepts }));
     house.route(2, |_| vec![1]).await;
