@@ -61,8 +61,8 @@ pub trait Ledger: Send + Sync {
     fn reset(&self) -> Result<(), LedgerError>;
 
     /// Says that the log no longer held everything from before this time when the ledger was filled: a message from
-    /// before that is known by its later records alone is no violation, and a re-run ordered before it is believed to have made its message.
-    /// It only ever moves forward. What [`Ledger::prune`] removes does not say it.
+    /// before that is known by its later records alone is no violation, and a re-run ordered before it is believed to
+    /// have made its message. It only ever moves forward. What [`Ledger::prune`] removes does not say it.
     ///
     /// # Errors
     /// [`LedgerError`] of the storage.
