@@ -1,13 +1,15 @@
 //! Replay: messages sent again as new ones, in the order of every lane (O5), beside live traffic and not before it.
 
 use std::collections::{HashSet, VecDeque};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use barid_custody::NotAdmitted;
 use barid_ledger::filter::REPLAY_PAGE_MAX;
 use barid_ledger::view::Place;
 use barid_ledger::{MessageFilter, Paging};
-use barid_log::LogError;
+use barid_log::{LogError, Position};
 use barid_model::record::{InRecord, Record as _};
 use barid_model::{Cause, MessageUid, Name};
 use barid_pipeline::Durable;
@@ -160,7 +162,8 @@ impl Run<'_> {
             }
         }
         while !self.in_flight.is_empty() {
-            self.landed().await;
+            // There is nothing left to stop: what is on its way tells of itself.
+            self.landed().await.ok();
         }
         Ok(())
     }
@@ -173,8 +176,9 @@ impl Run<'_> {
         let record = self.again.of(&parent, self.revision).await.map_err(Stop::Miss)?;
         self.admission(record.envelope.channel.as_ref()).await?;
         if self.in_flight.len() >= IN_FLIGHT_MAX {
-            self.landed().await;
+            self.landed().await.map_err(Stop::All)?;
         }
+        self.ended().map_err(Stop::All)?;
         let submitted = self.again.acting.intake.submit(&record).await.map_err(|error| stop(&error))?;
         self.in_flight.push_back((item.uid, record.envelope.uid, submitted.ticket));
         Ok(())
@@ -207,17 +211,37 @@ impl Run<'_> {
         }
     }
 
-    /// The oldest one that waits to be durable.
-    async fn landed(&mut self) {
-        let Some((from, uid, ticket)) = self.in_flight.pop_front() else { return };
-        match ticket.await {
+    /// The oldest one that waits to be durable; why none may follow it, where it failed: it would overtake it in its lanes.
+    async fn landed(&mut self) -> Result<(), Why> {
+        let Some((from, uid, ticket)) = self.in_flight.pop_front() else { return Ok(()) };
+        let stored = ticket.await;
+        self.end(from, uid, stored)
+    }
+
+    /// Those of which it is known by now, without waiting.
+    fn ended(&mut self) -> Result<(), Why> {
+        while let Some((from, uid, ticket)) = self.in_flight.front_mut() {
+            let Poll::Ready(stored) = Pin::new(ticket).poll(&mut Context::from_waker(Waker::noop())) else { break };
+            let (from, uid) = (*from, *uid);
+            self.in_flight.pop_front();
+            self.end(from, uid, stored)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, from: MessageUid, uid: MessageUid, stored: Result<Position, LogError>) -> Result<(), Why> {
+        match stored {
             Ok(_) => {
                 self.replayed.made += 1;
                 if self.replayed.messages.len() < LISTED_MAX {
                     self.replayed.messages.push(ReplayedMessage { from, uid: Some(uid) });
                 }
+                Ok(())
             }
-            Err(error) => self.miss(from, &error.to_string()),
+            Err(error) => {
+                self.miss(from, &unsent(&error));
+                Err(format!("one before it was not stored: {error}"))
+            }
         }
     }
 
@@ -231,6 +255,17 @@ impl Run<'_> {
 fn stop(error: &LogError) -> Stop {
     match error {
         LogError::TooLarge { .. } => Stop::Miss(error.to_string()),
-        other => Stop::All(other.to_string()),
+        other => Stop::All(unsent(other)),
     }
 }
+
+/// Why a message was not stored, or may have been all the same.
+pub(super) fn unsent(error: &LogError) -> Why {
+    match error {
+        LogError::Unknown(_) => format!("it may have been sent, look before it is sent again: {error}"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
