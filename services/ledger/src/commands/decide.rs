@@ -4,6 +4,8 @@
 //! routing stands in IN alone: run again it becomes a message of its own, and what was decided on it is a command in the
 //! log, from which the ledger knows that it waits no more.
 
+use std::time::Duration;
+
 use barid_custody::act::Act;
 use barid_ledger::{DeliveryFilter, DeliveryView, GivenUp, MessageView, Paging, State};
 use barid_model::{Cause, Digest, Lane, MessageUid, Name, Partition};
@@ -14,6 +16,7 @@ use barid_runtime::control::protocol::{
 };
 use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
+use tokio::sync::MutexGuard;
 
 use super::acting::{Acting, Why};
 use super::again::Again;
@@ -21,11 +24,15 @@ use super::answered::Told;
 use super::journal::{Order, check};
 use super::payload::{parked, received};
 use super::remake::{remake, standing_in};
-use super::replay::LISTED_MAX;
+use super::replay::{LISTED_MAX, unsent};
 use super::select::{Chosen, Target, choose};
 
 /// Held lanes that are released in one command with something done to their heads.
 const HEADS_MAX: usize = 1_000;
+
+/// How long one who decides on messages set aside before routing waits for another who does: a few of them take less, and
+/// with many of them one rather looks again.
+const TURN_WAIT: Duration = Duration::from_secs(10);
 
 /// What is done to each.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +46,8 @@ enum Verb {
 /// Runs quarantined deliveries again.
 pub(super) async fn rerun(acting: &Acting, request: RerunRequest) -> CommandResult<Done> {
     check(&request.by)?;
-    let chosen = choose(&acting.history, &request.select, &[State::Quarantined], request.limit).await?;
+    let (chosen, _turn) =
+        in_turn(acting, &request.select, &[State::Quarantined], request.limit, request.dry_run).await?;
     carry_out(acting, Verb::Rerun, &request.by, chosen, request.dry_run).await
 }
 
@@ -55,8 +63,28 @@ pub(super) async fn discard(acting: &Acting, request: DiscardRequest) -> Command
         (false, true) => &[State::Held, State::Parked, State::InFlight],
     };
     let verb = if request.keep { Verb::SetAside } else { Verb::Discard };
-    let chosen = choose(&acting.history, &request.select, states, request.limit).await?;
+    let (chosen, _turn) = in_turn(acting, &request.select, states, request.limit, request.dry_run).await?;
     carry_out(acting, verb, &request.by, chosen, request.dry_run).await
+}
+
+/// Chooses; where messages that were set aside before routing are among it, alone, until what is given back is dropped: nobody
+/// else owns them, and two people who decide on one at once would make two of it. Of other processes this knows nothing.
+async fn in_turn<'a>(
+    acting: &'a Acting,
+    select: &DeliverySelection,
+    states: &'static [State],
+    limit: u64,
+    dry_run: bool,
+) -> CommandResult<(Chosen, Option<MutexGuard<'a, ()>>)> {
+    let chosen = choose(&acting.history, select, states, limit).await?;
+    if dry_run || !chosen.targets.iter().any(|target| matches!(target, Target::Message(_))) {
+        return Ok((chosen, None));
+    }
+    let turn = tokio::time::timeout(TURN_WAIT, acting.journal.turn()).await.map_err(|_| {
+        CommandError::unavailable("somebody decides on messages that were set aside right now: try again after that")
+    })?;
+    // Somebody may have decided on them while this waited, or since it chose.
+    Ok((choose(&acting.history, select, states, limit).await?, Some(turn)))
 }
 
 async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
@@ -183,14 +211,16 @@ async fn rerun_message(acting: &Acting, by: &By, message: &MessageView) -> Resul
     let again = Again { acting, by, cause: Cause::Replayed, answers: true };
     let record = again.of(&parent, ReplayRevision::Now).await?;
     let envelope = &record.envelope;
+    // As anything that is taken in; where it is refused nothing is written of it.
+    (acting.admits)(envelope.channel.as_ref()).map_err(|error| error.to_string())?;
     let awaited =
         envelope.waits.as_ref().map(|_| answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest));
     let told = told(acting, awaited).await?;
     let child = record.envelope.uid;
     let order = Order::new("rerun", message.uid).with(json!({"as": child}));
     acting.journal.write(by, vec![order]).await.map_err(|error| error.text)?;
-    let submitted = acting.intake.submit(&record).await.map_err(|error| error.to_string())?;
-    submitted.ticket.await.map_err(|error| error.to_string())?;
+    let submitted = acting.intake.submit(&record).await.map_err(|error| unsent(&error))?;
+    submitted.ticket.await.map_err(|error| unsent(&error))?;
     take_back(acting, told).await;
     Ok(child)
 }

@@ -223,6 +223,33 @@ async fn a_delivery_whose_mapping_failed_is_made_anew_when_it_is_run_again() {
 }
 
 #[tokio::test]
+async fn a_message_set_aside_before_routing_that_several_run_again_at_once_is_sent_once() {
+    let engine = Engine::start().await;
+    assert_eq!(engine.sender().send(&oru("U1")), "AA");
+    let uid = engine.uid("U1").await;
+    engine.until_state(uid, state::QUARANTINED).await;
+    let results = "\n---\nkind: Channel\nmetadata: {name: results}\nspec:\n  from: {listeners: [{name: in}], when: \"msg.type == 'ORU'\"}\n  state: STATE\n  routes: [{name: files, to: {destination: files}}]\n";
+    engine.write("results.yaml", &results.replace("STATE", "closed"));
+    engine.reload().await;
+    let client = engine.client().await;
+    let refused = client.rerun(rerun(message(uid))).await.unwrap();
+    assert!(refused.done == 0 && refused.missed[0].why.contains("closed"), "{refused:?}");
+    assert!(client.show(uid).await.unwrap().children.is_empty(), "what its channel does not take is not made");
+
+    engine.write("results.yaml", &results.replace("STATE", "running"));
+    engine.reload().await;
+    let (one, two, three) = (engine.client().await, engine.client().await, engine.client().await);
+    let again = || rerun(message(uid));
+    let all = tokio::join!(one.rerun(again()), two.rerun(again()), three.rerun(again()));
+    let all = [all.0, all.1, all.2];
+    assert_eq!(all.iter().filter(|done| done.as_ref().is_ok_and(|done| done.done == 1)).count(), 1, "{all:?}");
+    let child = until("it has a child", async || client.show(uid).await.unwrap().children.first().copied()).await;
+    engine.until_state(child, state::DELIVERED).await;
+    assert_eq!(client.show(uid).await.unwrap().children, [child]);
+    engine.audit().await;
+}
+
+#[tokio::test]
 async fn a_message_set_aside_before_routing_runs_again_as_a_child_under_the_rules_of_now() {
     let engine = Engine::start().await;
     let mut sender = engine.sender();
