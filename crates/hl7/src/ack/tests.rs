@@ -142,7 +142,10 @@ fn a08_an_empty_control_id_is_error_101() {
     assert_eq!((finding.code, finding.path), (101, Some(Path::msh(10))));
     assert!(missing_control_id(message("MSH|^~\\&|||||||ADT|1\r").header()).is_none());
     let ack = answer(request.header(), AckCode::AE, &[finding]);
-    assert!(ack.contains("\rERR||MSH^1^10|101^Required field missing^HL70357|E||||the message control id is empty"), "{ack}");
+    assert!(
+        ack.contains("\rERR||MSH^1^10|101^Required field missing^HL70357|E||||the message control id is empty"),
+        "{ack}"
+    );
 }
 
 #[test]
