@@ -28,7 +28,9 @@ pub(crate) fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)
     say(&format!("\n==> {program} {}\n", arguments.join(" ")));
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root()).envs(environment.iter().copied());
+    let begun = std::time::Instant::now();
     let status = command.status().with_context(|| format!("cannot start {program}"))?;
+    say(&format!("    {} s\n", begun.elapsed().as_secs()));
     if !status.success() {
         bail!("{program} {} failed ({status})", arguments.join(" "));
     }
