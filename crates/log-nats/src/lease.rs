@@ -3,23 +3,27 @@
 //! A process renews one key (its lease), however much it owns; each thing owned is another key (a claim) that names the process and an epoch. Expiry is judged
 //! by each watcher's own monotonic clock, from the moment it saw the lease change last: clocks of machines are never compared, and the servers' not at all.
 //!
-//! * The owner counts from *before* it sent the renewal, so it ends its lease before anybody else can believe it over. It asks [`Member::holds`] before each
+//! * The owner counts from *before* it sent the renewal, so its lease ends for it before anybody else can believe it over. It asks [`Member::holds`] before each
 //!   thing it does outside of the log; what it does in the log is fenced by compare-and-set anyway.
+//! * An owner whose lease has run out is not lost yet: while the log answers nobody, nobody else can take the lease either. It does nothing outside of the log,
+//!   keeps what it knows, and goes on once it has renewed the lease by compare-and-set. It is lost when that is refused, because its lease was removed.
 //! * A watcher waits the lease and a guard. The guard is for what the owner did just before its end and the network still carries.
 //! * Then it removes the lease, by compare-and-set on the revision it has watched. Only if that succeeds was the owner really silent: from then on it can never
 //!   renew, whatever a deposed leader may have told anybody. What it claimed is free, and who claims it raises the epoch.
+//! * A watcher that could not renew its own lease in time knows that the log was away, and waits for the others' renewals before it judges them again.
 //!
 //! What remains: a process frozen between its check and its write may do that one thing late.
 
 mod contact;
 mod forget;
+mod renewing;
 #[cfg(test)]
 mod tests;
 mod watching;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use barid_log::{Key, Log, LogError, Revision};
 use bytes::Bytes;
@@ -33,6 +37,11 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::contact::{Contact, owner, present};
 pub use self::forget::forget_claims;
 use crate::link::random_id;
+
+/// Times in which the others can renew their leases before they are judged, when this process got its own back: a try that hangs takes two of them.
+const RENEWALS: u32 = 3;
+/// How often it is looked whether the lease holds again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long things last. All processes of an installation must have the same.
 #[derive(Debug, Clone, Copy)]
@@ -66,13 +75,27 @@ struct Shared {
     /// What its lease says: where it can be talked to.
     value: Bytes,
     state: Mutex<State>,
-    lost: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
     live: watch::Sender<Vec<String>>,
+}
+
+/// How a lease is, for its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Holds,
+    /// It has run out and was not renewed yet; nobody is known to have removed it.
+    RunOut,
+    /// Removed, for ever.
+    Lost,
 }
 
 struct State {
     revision: Revision,
     until: Instant,
+    /// By the clock, when the renewal that holds was sent. The monotonic clock stands still in a machine that sleeps.
+    renewed: SystemTime,
+    /// When it held again after it had run out.
+    back: Option<Instant>,
     others: HashMap<String, Other>,
 }
 
@@ -144,9 +167,9 @@ impl Member {
         let ending: String = random_id().iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("{name}-{ending}");
         let key = Key::new(format!("lease.{role}.{name}"))?;
-        let begun = Instant::now();
+        let (begun, renewed) = (Instant::now(), SystemTime::now());
         let revision = log.put(&key, Revision::NONE, value.clone()).await?;
-        let state = State { revision, until: begun + terms.lease, others: HashMap::new() };
+        let state = State { revision, until: begun + terms.lease, renewed, back: None, others: HashMap::new() };
         let shared = Arc::new(Shared {
             log,
             terms,
@@ -154,7 +177,7 @@ impl Member {
             key,
             value,
             state: Mutex::new(state),
-            lost: watch::Sender::new(false),
+            standing: watch::Sender::new(Standing::Holds),
             live: watch::Sender::new(vec![name.clone()]),
             name,
         });
@@ -181,10 +204,36 @@ impl Member {
         self.shared.state.lock().until
     }
 
-    /// Ends when the lease is lost, which is for ever: whoever wants to go on joins anew.
+    /// Whether the lease is lost, which is for ever: whoever wants to go on joins anew. One that has only run out is not.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        *self.shared.standing.borrow() == Standing::Lost
+    }
+
+    /// Ends when the lease is lost.
     pub async fn lost(&self) {
         // The sender lives as long as this does.
-        drop(self.shared.lost.subscribe().wait_for(|lost| *lost).await);
+        drop(self.shared.standing.subscribe().wait_for(|standing| *standing == Standing::Lost).await);
+    }
+
+    /// Ends when the lease does not hold any more, be it that it is lost or that it has run out.
+    pub async fn run_out(&self) {
+        drop(self.shared.standing.subscribe().wait_for(|standing| *standing != Standing::Holds).await);
+    }
+
+    /// Waits until the lease holds; `false` where it never will.
+    pub async fn regained(&self) -> bool {
+        let mut standing = self.shared.standing.subscribe();
+        loop {
+            if self.holds() {
+                return true;
+            }
+            if *standing.borrow_and_update() == Standing::Lost {
+                return false;
+            }
+            // Where the clock has made a step the next renewal is no change of standing.
+            drop(tokio::time::timeout(LOOK_AGAIN, standing.changed()).await);
+        }
     }
 
     /// The processes that live, this one included, sorted; wakes when they change. One that is silent is listed until lease and guard are over.
@@ -254,40 +303,16 @@ impl Shared {
     }
 
     fn holds(&self) -> bool {
-        !*self.lost.borrow() && Instant::now() < self.state.lock().until
+        let state = self.state.lock();
+        // By both clocks: the one stands still while the machine sleeps, the other may be set back.
+        let slept = state.renewed.elapsed().is_ok_and(|since| since >= self.terms.lease);
+        *self.standing.borrow() != Standing::Lost && Instant::now() < state.until && !slept
     }
 
-    fn lose(&self) {
-        self.state.lock().until = Instant::now();
-        if !self.lost.send_replace(true) {
-            tracing::warn!(member = self.name, "the lease is lost");
-        }
-    }
-
-    /// Renews until it fails for good.
-    async fn keep_renewing(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(self.terms.renew).await;
-            let (revision, until) = {
-                let state = self.state.lock();
-                (state.revision, state.until)
-            };
-            // From before it is sent: the renewal may be seen at any moment after.
-            let begun = Instant::now();
-            let left = until.saturating_duration_since(begun);
-            let renewed = tokio::time::timeout(left, self.log.put(&self.key, revision, self.value.clone())).await;
-            match renewed {
-                Ok(Ok(revision)) => {
-                    let mut state = self.state.lock();
-                    state.revision = revision;
-                    state.until = begun + self.terms.lease;
-                }
-                // Refused and not stored: there is time to try again.
-                Ok(Err(LogError::Busy(_) | LogError::NoSpace(_))) if Instant::now() < until => {}
-                // Somebody removed it, time is up, or nobody knows which revision it has now.
-                _ => return self.lose(),
-            }
-        }
+    /// Whether it can tell who is silent: not without a lease, nor before the others had time to renew theirs after the log was away.
+    fn may_judge(&self) -> bool {
+        let renewals = self.terms.renew * RENEWALS;
+        self.holds() && self.state.lock().back.is_none_or(|back| back.elapsed() >= renewals)
     }
 
     async fn claim(&self, item: &str) -> Result<Claiming, LogError> {
@@ -332,7 +357,7 @@ impl Shared {
             }
             other.since.elapsed() >= self.terms.lease + self.terms.guard
         };
-        if !silent {
+        if !silent || !self.may_judge() {
             return Ok(false);
         }
         match self.log.delete(&key, revision).await {

@@ -3,7 +3,8 @@
 //! Each replica of a service holds one lease. All agree by rendezvous hashing who should own an item; who should claims it once
 //! it is free, and who should not any more ends what it does with it and gives it back. So items move when replicas come and
 //! go, and after a crash when lease and guard are over. A lease that is lost ends everything that was owned by it; the process
-//! then joins anew, as if it had just started.
+//! then joins anew, as if it had just started. One that has only run out, since the log answers nobody, ends nothing: what is
+//! owned stays as it is, does nothing outside of the log, and goes on when the lease holds again.
 //!
 //! An item's run may end by itself, because its own state is gone or another process was believed the owner: it is given back
 //! and claimed again after a pause. What is run, and what a stale owner can still do, is [`Owns`]' matter; the log refuses it.
@@ -49,9 +50,14 @@ impl Tenure {
         self.member.holds()
     }
 
-    /// Ends when it is over for want of a lease.
-    pub async fn lost(&self) {
-        self.member.lost().await;
+    /// Ends when it is not any more: for ever, or until the log answers again.
+    pub async fn run_out(&self) {
+        self.member.run_out().await;
+    }
+
+    /// Waits until it is; `false` where it never will be again.
+    pub async fn regained(&self) -> bool {
+        self.member.regained().await
     }
 }
 
@@ -141,7 +147,7 @@ impl Membership {
     /// Until `stop`, or until the lease is lost.
     async fn run(&mut self, mut stop: watch::Receiver<bool>) {
         let mut members = self.member.members();
-        while !*stop.borrow() && self.member.holds() {
+        while !*stop.borrow() && !self.member.is_lost() {
             let present = members.borrow_and_update().clone();
             let mine = |item: &String| preferred(item, &present) == Some(self.member.name());
             let wanted: BTreeSet<String> =

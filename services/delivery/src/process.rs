@@ -240,7 +240,11 @@ impl Fence for Leased {
         self.0.holds()
     }
 
-    fn lost(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.lost())
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.run_out())
+    }
+
+    fn regained(&self) -> BoxFuture<'_, bool> {
+        Box::pin(self.0.regained())
     }
 }

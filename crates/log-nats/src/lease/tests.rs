@@ -1,5 +1,6 @@
 //! Leases end before anybody believes them over, and epochs only grow. Short terms, a log in memory.
 
+use barid_log::SpaceLevel;
 use barid_log::memory::MemoryLog;
 
 use super::*;
@@ -164,4 +165,83 @@ async fn claims_on_what_is_gone_are_forgotten_but_not_while_their_owner_lives() 
     assert_eq!(forget().await, 1);
     let left = shared.keys("claim.").await.unwrap();
     assert_eq!(left, [Key::new("claim.router.kept").unwrap()]);
+}
+
+/// Nothing can be written, as while no server leads.
+async fn away(log: &MemoryLog, lasts: Duration) {
+    log.set_space(SpaceLevel::Exhausted);
+    tokio::time::sleep(lasts).await;
+    log.set_space(SpaceLevel::Free);
+}
+
+#[tokio::test]
+async fn while_the_log_is_away_for_everybody_a_lease_runs_out_and_holds_again() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    let claim = claimed(&a, "p").await;
+    log.set_space(SpaceLevel::Exhausted);
+    tokio::time::timeout(Duration::from_secs(5), a.run_out()).await.unwrap();
+    assert!(!a.holds() && !a.is_lost(), "nothing may be done, and nothing is over");
+    assert!(matches!(a.claim("q").await, Err(LogError::Busy(_))), "nothing more is claimed meanwhile");
+    assert!(tokio::time::timeout(TERMS.lease, a.regained()).await.is_err());
+    // Far longer than others wait before they take what is silent.
+    away(&log, TERMS.lease + TERMS.guard * 3).await;
+    assert!(tokio::time::timeout(Duration::from_secs(5), a.regained()).await.unwrap());
+    let until = Instant::now() + (TERMS.lease + TERMS.guard) * 2;
+    while Instant::now() < until {
+        assert_eq!(b.claim("p").await.unwrap(), Claiming::Held { by: a.name().to_owned() });
+        assert!(a.holds());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(a.claim("p").await.unwrap(), Claiming::Ours(claim), "it is what it was");
+    assert_eq!(b.members().borrow().len(), 2);
+}
+
+#[tokio::test]
+async fn who_died_while_the_log_was_away_is_taken_over_once_the_others_had_time_to_speak() {
+    let log = MemoryLog::default();
+    let (a, b) = (member(&log, "a").await, member(&log, "b").await);
+    let first = claimed(&a, "p").await;
+    freeze(&a);
+    away(&log, (TERMS.lease + TERMS.guard) * 2).await;
+    assert!(tokio::time::timeout(Duration::from_secs(5), b.regained()).await.unwrap());
+    let begun = Instant::now();
+    assert_eq!(claimed(&b, "p").await.epoch, first.epoch + 1);
+    let after = begun.elapsed();
+    assert!(after >= TERMS.renew * 2, "before it could have spoken: {after:?}");
+    assert!(after < TERMS.lease + TERMS.guard, "the time in which it was silent counts: {after:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_was_removed_while_it_had_run_out_never_holds_again() {
+    let log = MemoryLog::default();
+    let a = member(&log, "a").await;
+    log.set_space(SpaceLevel::Exhausted);
+    tokio::time::timeout(Duration::from_secs(5), a.run_out()).await.unwrap();
+    let revision = a.shared.state.lock().revision;
+    log.set_space(SpaceLevel::Free);
+    // Before it has renewed: whoever is first wins, and then it holds again, which is tried anew.
+    if log.delete(&a.shared.key, revision).await.is_err() {
+        let (revision, _) = log.get(&a.shared.key).await.unwrap().unwrap();
+        log.delete(&a.shared.key, revision).await.unwrap();
+    }
+    tokio::time::timeout(Duration::from_secs(5), a.lost()).await.unwrap();
+    assert!(!a.regained().await && !a.holds() && a.is_lost());
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_for_longer_than_the_lease_waits_for_a_renewal() {
+    let log = MemoryLog::default();
+    let a = member(&log, "a").await;
+    assert!(a.holds());
+    // As its clock says when it wakes, while the monotonic one stood still.
+    a.shared.state.lock().renewed -= TERMS.lease;
+    assert!(!a.holds());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), a.regained()).await.unwrap(),
+        "a step of the clock costs no more"
+    );
+    // A clock that is set back says nothing.
+    a.shared.state.lock().renewed += Duration::from_secs(7_200);
+    assert!(a.holds());
 }

@@ -3,6 +3,8 @@
 //! What is done in the log is refused to a stale owner there; a receiver cannot refuse. So it is asked just before each send
 //! whether the lease holds, and a send that is under way when it ends is cut. What the network carries by then ends within
 //! [`super::GUARD`], which a takeover waits.
+//!
+//! A lease that has only run out, because the log answers nobody, may hold again: until then a send waits before its first byte.
 
 use std::sync::Arc;
 
@@ -15,8 +17,10 @@ use super::{Connection, Connector, Met, Outgoing, Sent, Status, TransportError, 
 pub trait Fence: Send + Sync + 'static {
     /// Whether it is now.
     fn holds(&self) -> bool;
-    /// Ends when it is not any more.
-    fn lost(&self) -> BoxFuture<'_, ()>;
+    /// Ends when it is not any more, for now or for ever.
+    fn ended(&self) -> BoxFuture<'_, ()>;
+    /// Waits until it is; `false` where it never will be again.
+    fn regained(&self) -> BoxFuture<'_, bool>;
 }
 
 /// A connector behind a fence.
@@ -56,20 +60,21 @@ struct FencedConnection {
 }
 
 fn gone(destination: &Name, may_have_arrived: bool) -> Sent {
-    let text = format!("this process does not own {destination} any more");
+    let text = format!("this process may not send to {destination} any more, or not now");
     Sent::Failed(TransportError { kind: TransportKind::Closed, text, may_have_arrived })
 }
 
 impl Connection for FencedConnection {
     fn send<'a>(&'a mut self, out: &'a Outgoing) -> BoxFuture<'a, Sent> {
         Box::pin(async move {
-            if !self.fence.holds() {
+            if !self.fence.holds() && !self.fence.regained().await {
                 return gone(&self.destination, false);
             }
             tokio::select! {
                 biased;
                 sent = self.inner.send(out) => sent,
-                () = self.fence.lost() => gone(&self.destination, true),
+                // With the send its connection ends: no answer to it can be taken for another's.
+                () = self.fence.ended() => gone(&self.destination, true),
             }
         })
     }
