@@ -30,6 +30,8 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 struct Readers {
     idle: Vec<Session>,
     all: usize,
+    /// Goes up when what was connected before is not to be asked any more.
+    era: u64,
 }
 
 /// A ledger in a PostgreSQL database.
@@ -92,7 +94,7 @@ impl PostgresLedger {
         run: impl FnOnce(&Session, &mut crate::partitions::Days) -> Result<T, Fault>,
     ) -> Result<T, LedgerError> {
         let done = self.handle().and_then(|handle| self.writer.lock().outside(handle, &self.options, run));
-        done.map_err(|fault| fault.at(&self.options.place))
+        done.map_err(|fault| self.renews(fault).at(&self.options.place))
     }
 
     fn write<T>(
@@ -101,13 +103,28 @@ impl PostgresLedger {
         run: impl FnOnce(&mut Writing<'_>) -> Result<T, Fault>,
     ) -> Result<T, LedgerError> {
         let done = self.handle().and_then(|handle| self.writer.lock().transaction(handle, &self.options, feeding, run));
-        done.map_err(|fault| fault.at(&self.options.place))
+        done.map_err(|fault| self.renews(fault).at(&self.options.place))
+    }
+
+    /// Where who writes lost its connection, another server may answer at this address by now: who reads does not go on with
+    /// the one before.
+    fn renews(&self, fault: Fault) -> Fault {
+        if matches!(fault, Fault::Renewed) || fault.is_of_connection() {
+            let mut readers = self.readers.lock();
+            readers.era += 1;
+            readers.all -= readers.idle.len();
+            let before = std::mem::take(&mut readers.idle);
+            drop(readers);
+            drop(before);
+            self.turn.notify_all();
+        }
+        fault
     }
 
     /// Asks on one of the connections. One that was kept and turns out to be gone is replaced once: that a server
     /// started again is nothing a question should show.
     fn read<T>(&self, run: impl Fn(&Session) -> Result<T, Fault>) -> Result<T, LedgerError> {
-        let mut turn = self.take().map_err(|fault| fault.at(&self.options.place))?;
+        let (mut turn, era) = self.take().map_err(|fault| fault.at(&self.options.place))?;
         let was_kept = turn.is_some();
         let mut result = self.ask(&mut turn, &run);
         if let Err(fault) = &result
@@ -119,28 +136,28 @@ impl PostgresLedger {
         }
         let mut readers = self.readers.lock();
         match turn {
-            Some(session) => readers.idle.push(session),
-            None => readers.all -= 1,
+            Some(session) if readers.era == era => readers.idle.push(session),
+            _ => readers.all -= 1,
         }
         drop(readers);
         self.turn.notify_one();
         result.map_err(|fault| fault.at(&self.options.place))
     }
 
-    /// A connection that was kept, or the right to make one.
-    fn take(&self) -> Result<Option<Session>, Fault> {
+    /// A connection that was kept, or the right to make one, and the era of it.
+    fn take(&self) -> Result<(Option<Session>, u64), Fault> {
         let deadline = Instant::now() + TURN;
         let mut readers = self.readers.lock();
         loop {
             while let Some(session) = readers.idle.pop() {
                 if !session.is_closed() {
-                    return Ok(Some(session));
+                    return Ok((Some(session), readers.era));
                 }
                 readers.all -= 1;
             }
             if readers.all < READERS {
                 readers.all += 1;
-                return Ok(None);
+                return Ok((None, readers.era));
             }
             if self.turn.wait_until(&mut readers, deadline).timed_out() {
                 return Err(Fault::Busy);

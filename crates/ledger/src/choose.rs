@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use barid_model::{Disposition, Timestamp};
+use barid_model::{Disposition, Name, Timestamp};
 
 use crate::view::{Quarantined, ReplayItem};
 use crate::{DeliveryFilter, MessageFilter, MessageView, State};
@@ -33,6 +33,25 @@ pub fn set_aside(filter: &DeliveryFilter) -> MessageFilter {
         state: Some(State::Quarantined),
         ..MessageFilter::default()
     }
+}
+
+/// The state and destination of the deliveries that a question is about, where it asks for nothing that only the message
+/// itself tells: then deliveries whose message is not known (any more) are an answer too.
+pub fn of_deliveries(filter: &MessageFilter) -> Option<(State, Option<Name>)> {
+    let state = filter.state?;
+    let (from, to, destination) = (filter.from, filter.to, filter.destination.clone());
+    let no_more = MessageFilter { from, to, state: Some(state), destination, ..MessageFilter::default() };
+    (*filter == no_more).then_some((state, no_more.destination))
+}
+
+/// Whether a message of which only deliveries are known is an answer to such a question.
+pub fn has_delivery(message: &MessageView, (state, destination): &(State, Option<Name>)) -> bool {
+    let stands = message.deliveries.iter().any(|delivery| match state {
+        State::Quarantined => delivery.state == *state && delivery.rerun_as.is_none(),
+        State::InFlight => matches!(delivery.state, State::InFlight | State::Parked),
+        state => delivery.state == *state,
+    });
+    stands && (destination.is_none() || message.deliveries.iter().any(|delivery| delivery.destination == *destination))
 }
 
 /// What of a message waits: itself or some of its deliveries.

@@ -11,9 +11,11 @@
 )]
 
 pub mod apply;
+pub mod aside;
 pub mod ask;
 pub mod balance;
 pub mod deliveries;
+pub mod figures;
 pub mod rebuild;
 pub mod replay;
 pub mod retention;
@@ -64,13 +66,15 @@ macro_rules! ledger_contract {
             deliveries: a_held_delivery_says_why_in_which_lanes_and_what_was_answered,
             deliveries: a_delivery_that_came_back_from_park_and_was_refused_is_held,
             deliveries: a_rerun_is_a_delivery_of_its_own_and_takes_the_place_of_the_first,
-            deliveries: the_quarantine_has_what_waits_for_a_person_and_nothing_else,
-            deliveries: what_is_set_aside_is_the_same_in_every_list_sum_and_count,
-            deliveries: a_message_set_aside_on_which_a_person_has_decided_waits_no_more,
             deliveries: one_message_is_looked_up_with_its_deliveries,
             deliveries: places_in_the_log_are_kept_for_every_payload,
-            deliveries: statistics_count_by_channel_destination_and_facility,
-            deliveries: only_what_a_sender_sent_counts_as_seen,
+            aside: the_quarantine_has_what_waits_for_a_person_and_nothing_else,
+            aside: what_is_set_aside_is_the_same_in_every_list_sum_and_count,
+            aside: a_message_set_aside_on_which_a_person_has_decided_waits_no_more,
+            aside: what_was_set_aside_before_its_outcome_is_known_is_set_aside,
+            aside: what_only_park_still_tells_of_waits_for_a_person,
+            figures: statistics_count_by_channel_destination_and_facility,
+            figures: only_what_a_sender_sent_counts_as_seen,
             replay: o5_a_replay_keeps_the_order_in_which_messages_were_accepted,
             replay: o5_pages_of_a_replay_keep_the_order_too,
             replay: duplicates_are_not_replayed_unless_asked_for,

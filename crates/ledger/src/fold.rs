@@ -223,6 +223,8 @@ impl Delivery {
             (None, None) => State::InFlight,
             (None, Some(waiting)) => match waiting.why {
                 Some((Parked::Held, _)) => State::Held,
+                // Its outcome comes behind it, or is older than what the log still had.
+                Some((Parked::Quarantined, _)) => State::Quarantined,
                 _ => State::Parked,
             },
         }

@@ -1,7 +1,7 @@
 //! What every implementation is made of, so that none of it is written twice: how records fold, how values are stored,
 //! which rows are an answer, how a story is told. Nothing here is for those who ask a ledger.
 
-pub use crate::choose::{in_order, set_aside, waiting};
+pub use crate::choose::{has_delivery, in_order, of_deliveries, set_aside, waiting};
 pub use crate::codes::*;
 pub use crate::fold::*;
 pub use crate::gather::*;

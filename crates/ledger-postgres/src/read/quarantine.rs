@@ -3,9 +3,9 @@
 use barid_ledger::view::{Place, Quarantined};
 use barid_ledger::{DeliveryFilter, Page, Paging, store};
 
+use super::message;
 use super::search::search;
 use super::waiting::{DECISION, LAST_RUN};
-use super::{Reader, message};
 use crate::fault::Fault;
 use crate::row::Columns as _;
 use crate::session::Session;
@@ -17,11 +17,7 @@ pub(crate) fn quarantine(
     paging: &Paging,
 ) -> Result<Page<Quarantined>, Fault> {
     let page = match filter.uid {
-        Some(uid) => {
-            let reader = Reader::new(session)?;
-            let found = message::by_uids(&reader, &[uid])?;
-            Page { items: message::complete(found, &reader)?, next: None }
-        }
+        Some(uid) => Page { items: message::whole(session, uid)?.into_iter().collect(), next: None },
         None => search(session, &store::set_aside(filter), paging)?,
     };
     let items = page.items.into_iter().flat_map(|message| store::waiting(message, filter)).collect();

@@ -21,6 +21,7 @@ pub(crate) fn select(session: &Session, filter: &MessageFilter, paging: &Paging)
     let reader = Reader::new(session)?;
     let nothing = Page { items: Vec::new(), next: None };
     let Some(mut question) = Question::new(session, filter)? else { return Ok(nothing) };
+    question.unknown = None;
     question.conditions.and("m.subject IS NOT NULL");
     if filter.state != Some(State::Duplicate) {
         question.conditions.and("coalesce(m.disposition, 0) <> 2");

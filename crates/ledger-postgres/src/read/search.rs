@@ -5,9 +5,9 @@
 //! each row is compared with the whole question.
 
 use barid_ledger::filter::SCAN_MAX;
-use barid_ledger::store::{Span, keys};
+use barid_ledger::store::{self, Span, keys};
 use barid_ledger::{Cursor, MessageFilter, MessageView, Page, Paging, State};
-use barid_model::MessageUid;
+use barid_model::{MessageUid, Name};
 
 use super::message::{self, Found, columns};
 use super::waiting::{DECISION, LAST_RUN};
@@ -36,6 +36,8 @@ enum Source {
 pub(crate) struct Question {
     source: Source,
     pub(crate) conditions: Conditions,
+    /// What deliveries have to be whose message is not known; none where the question is about messages.
+    pub(crate) unknown: Option<(State, Option<Name>)>,
 }
 
 fn in_state(state: i64) -> String {
@@ -49,7 +51,8 @@ fn unsettled(disposition: &str) -> String {
 impl Question {
     /// The question of a filter; nothing where it names something that no message has.
     pub(crate) fn new(session: &Session, filter: &MessageFilter) -> Result<Option<Self>, Fault> {
-        let mut question = Self { source: Source::Rows, conditions: Conditions::default() };
+        let unknown = store::of_deliveries(filter);
+        let mut question = Self { source: Source::Rows, conditions: Conditions::default(), unknown };
         if !question.names(session, filter)? || !question.kind(session, filter.message_type.as_deref())? {
             return Ok(None);
         }
@@ -236,10 +239,36 @@ impl Question {
             columns(),
             self.conditions.sql(1)
         );
+        let mut these = Vec::new();
         for row in reader.session.query(&sql, &self.conditions.values(&[&bytes]))? {
-            found.push(Found::read(&row, reader)?);
+            these.push(Found::read(&row, reader)?);
         }
+        if self.unknown.is_some() && these.len() < uids.len() {
+            these.extend(self.unknown(reader, &uids)?);
+            these.sort_by_key(|found| found.view.uid);
+            if descending {
+                these.reverse();
+            }
+        }
+        found.extend(these);
         Ok(if uids.len() < CANDIDATES { None } else { uids.last().copied() })
+    }
+}
+
+impl Question {
+    /// What only deliveries tell of, where that is an answer.
+    fn unknown(&self, reader: &Reader<'_>, uids: &[MessageUid]) -> Result<Vec<Found>, Fault> {
+        let Some(wanted) = &self.unknown else { return Ok(Vec::new()) };
+        let bytes: Vec<&[u8]> = uids.iter().map(|uid| uid.as_bytes().as_slice()).collect();
+        let sql = "SELECT u.uid FROM unnest($1::bytea[]) AS u (uid)
+             WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.uid = u.uid)";
+        let rows = reader.session.query(sql, &[&bytes])?;
+        let missing = rows.iter().map(|row| row.uid(0).map(Found::unknown)).collect::<Result<Vec<_>, _>>()?;
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        let views = message::complete(missing, reader)?;
+        Ok(views.iter().filter(|view| store::has_delivery(view, wanted)).map(|view| Found::unknown(view.uid)).collect())
     }
 }
 

@@ -52,3 +52,30 @@ fn a_database_that_lost_what_it_acknowledged_is_told_it_again() {
     world.apply(&there);
     same(&picture(&ledger, &world), &picture(&there, &world), "after a loss");
 }
+
+#[test]
+fn who_reads_connects_anew_when_who_writes_has_to() {
+    // Of its own: its connections are counted.
+    let server = start();
+    let (options, _) = options(&server);
+    let query = |sql: &str| runtime().block_on(server.query(sql)).unwrap().trim().to_owned();
+    let ledger = PostgresLedger::open(options).unwrap();
+    ledger.bind([7; 16]).unwrap();
+    let world = history(14, 20);
+    let connected = "SELECT pid FROM pg_stat_activity WHERE application_name = 'barid-ledger' ORDER BY 1";
+    let writer = query(connected);
+    apply(&ledger, &world.records[..20]);
+    ledger.positions().unwrap();
+    let reader: Vec<String> = query(connected).lines().filter(|pid| **pid != writer).map(str::to_owned).collect();
+    assert_eq!(reader.len(), 1);
+    query(&format!("SELECT pg_terminate_backend({writer})"));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ledger.apply(&changes(&world.records), &[]).is_err() {
+        assert!(Instant::now() < deadline, "it does not connect again");
+    }
+    ledger.positions().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while query(connected).lines().any(|pid| *pid == reader[0]) {
+        assert!(Instant::now() < deadline, "the connection from before is kept");
+    }
+}

@@ -1,17 +1,15 @@
-//! Deliveries, what waits for a person, and figures.
+//! One delivery after the other: how they are found, and what is told of each.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use barid_model::record::{Intake, OutcomeRecord, Parked, Source};
-use barid_model::{Cause, DeliveryId, Disposition, Name, Outcome};
+use barid_model::{DeliveryId, Disposition, Name, Outcome};
 
 use super::ask::story;
-use super::world::{BEGIN, Piece, World, Written, finding};
-use crate::balance::BalanceRange;
+use super::world::{Piece, World, Written, finding};
 use crate::filter::SCAN_MAX;
 use crate::view::{OutPlace, Place};
-use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, MessageFilter, Paging, Retention, State, WaitingAt};
+use crate::{DeliveryFilter, DeliveryView, Ledger, LedgerError, Paging, State};
 
 fn list(ledger: &dyn Ledger, filter: &DeliveryFilter, limit: usize) -> Vec<DeliveryView> {
     let mut paging = Paging::first(limit);
@@ -213,145 +211,6 @@ pub fn a_rerun_is_a_delivery_of_its_own_and_takes_the_place_of_the_first(ledger:
     assert!(balance.holds(), "{balance}");
 }
 
-pub fn the_quarantine_has_what_waits_for_a_person_and_nothing_else(ledger: &dyn Ledger) {
-    let mut world = World::default();
-    world.deliver();
-    let aside = world.accept();
-    world.set_aside(aside, 207);
-    let both = world.accept();
-    world.route(both, &["archive", "registry"]);
-    world.quarantine(Piece::new(both, "archive"));
-    world.quarantine(Piece::new(both, "registry"));
-    let held = world.accept();
-    world.route(held, &["registry"]);
-    world.park(Piece::new(held, "registry"), Parked::Held);
-    let discarded = world.accept();
-    world.route(discarded, &["registry"]);
-    world.quarantine(Piece::new(discarded, "registry"));
-    world.end(Piece::new(discarded, "registry"), Outcome::Discarded);
-    // A route to a channel that does not run is set aside by the router itself.
-    let chain = world.accept();
-    let mut routed = world.routed(chain, Disposition::Routed, &["next"]);
-    routed.deliveries[0].destination = None;
-    routed.deliveries[0].outcome = Some(Outcome::Quarantined);
-    routed.deliveries[0].findings = vec![finding(207)];
-    world.write_routed(routed);
-    world.apply(ledger);
-    let waiting = |filter: DeliveryFilter| {
-        let page = ledger.quarantine(&filter, &Paging::default()).unwrap();
-        assert_eq!(page.next, None);
-        page.items.into_iter().map(|item| (item.message.uid, item.delivery.map(|d| d.route))).collect::<Vec<_>>()
-    };
-    let some = |route: &str| Some(route.to_owned());
-    assert_eq!(
-        waiting(filter(|_| {})),
-        [(chain, some("next")), (both, some("archive")), (both, some("registry")), (aside, None)]
-    );
-    assert_eq!(waiting(filter(|f| f.destination = Some(Name::local("archive")))), [(both, some("archive"))]);
-    assert_eq!(waiting(filter(|f| f.uid = Some(aside))), [(aside, None)]);
-    assert_eq!(waiting(filter(|f| f.uid = Some(held))), []);
-}
-
-pub fn a_message_set_aside_on_which_a_person_has_decided_waits_no_more(ledger: &dyn Ledger) {
-    let mut world = World::default();
-    let aside: Vec<_> = (0..3)
-        .map(|_| {
-            let uid = world.accept();
-            world.set_aside(uid, 207);
-            uid
-        })
-        .collect();
-    world.deliver();
-    world.apply(ledger);
-    let waiting = |ledger: &dyn Ledger| {
-        let page = ledger.quarantine(&DeliveryFilter::default(), &Paging::default()).unwrap();
-        page.items.into_iter().map(|item| item.message.uid).collect::<Vec<_>>()
-    };
-    let first =
-        |ledger: &dyn Ledger| ledger.set_aside().unwrap().into_iter().map(|place| place.position).collect::<Vec<_>>();
-    assert_eq!((waiting(ledger), first(ledger)), (vec![aside[2], aside[1], aside[0]], vec![1]));
-    // Another word about a message decides nothing.
-    world.command("replay", &aside[2].to_string());
-    world.command("discard", &aside[0].to_string());
-    world.apply(ledger);
-    assert_eq!((waiting(ledger), first(ledger)), (vec![aside[2], aside[1]], vec![2]));
-    assert!(ledger.message(aside[0]).unwrap().unwrap().settled);
-    assert!(!ledger.message(aside[1]).unwrap().unwrap().settled);
-    world.command("rerun", &aside[1].to_string());
-    world.command("rerun", &aside[2].to_string());
-    world.apply(ledger);
-    assert_eq!((waiting(ledger), first(ledger)), (vec![], vec![]));
-    // The command is kept as long as the message, though the rest has a shorter retention.
-    let long = (Name::local("admissions"), BEGIN);
-    let retention = Retention { before: world.now.plus(Duration::from_secs(1)), channels: vec![long] };
-    ledger.prune(&retention, None, 100).unwrap();
-    assert_eq!(waiting(ledger), []);
-    assert!(ledger.message(aside[0]).unwrap().unwrap().settled);
-}
-
-/// What the lists, the sum and the count say is set aside, as numbers of messages and deliveries.
-fn set_aside(ledger: &dyn Ledger) -> (u64, u64) {
-    let listed = ledger.quarantine(&DeliveryFilter::default(), &Paging::default()).unwrap().items;
-    let (whole, pieces): (Vec<_>, Vec<_>) = listed.iter().partition(|item| item.delivery.is_none());
-    let found = (whole.len() as u64, pieces.len() as u64);
-    let balance = ledger.balance(&BalanceRange::default()).unwrap();
-    assert!(balance.holds(), "{balance}");
-    assert_eq!(balance.total.set_aside(), found, "{balance}");
-    let waiting = ledger.waiting().unwrap();
-    assert_eq!((waiting.messages, waiting.deliveries()), found, "{waiting:?}");
-    let filter = MessageFilter { state: Some(State::Quarantined), ..MessageFilter::default() };
-    let searched: BTreeSet<_> =
-        ledger.search(&filter, &Paging::default()).unwrap().items.iter().map(|message| message.uid).collect();
-    assert_eq!(searched, listed.iter().map(|item| item.message.uid).collect());
-    found
-}
-
-pub fn what_is_set_aside_is_the_same_in_every_list_sum_and_count(ledger: &dyn Ledger) {
-    let mut world = World::default();
-    let found = |world: &World| {
-        world.apply(ledger);
-        set_aside(ledger)
-    };
-    let state = |uid| ledger.message(uid).unwrap().unwrap().state;
-    let (first, second) = (world.accept(), world.accept());
-    world.set_aside(first, 207);
-    world.set_aside(second, 207);
-    let third = world.accept();
-    world.route(third, &["archive", "registry"]);
-    world.quarantine(Piece::new(third, "archive"));
-    world.quarantine(Piece::new(third, "registry"));
-    assert_eq!(found(&world), (2, 2));
-    // A re-run names its message before that is there: until then nothing is decided.
-    let mut child = world.envelope();
-    (child.cause, child.parents) = (Cause::Replayed, vec![first]);
-    world.command_with("rerun", &first.to_string(), &format!("{{\"as\":\"{}\"}}", child.uid));
-    assert_eq!((found(&world), state(first)), ((2, 2), State::Quarantined));
-    let child = world.accept_as(|envelope| *envelope = child);
-    world.route(child, &["registry"]);
-    assert_eq!((found(&world), state(first)), ((1, 2), State::Rerun));
-    world.command("discard", &second.to_string());
-    assert_eq!((found(&world), state(second)), ((0, 2), State::Discarded));
-    let again = Piece { run: 1, ..Piece::new(third, "registry") };
-    world.park(again, Parked::Rerun);
-    assert_eq!(found(&world), (0, 1));
-    world.quarantine(again);
-    assert_eq!(found(&world), (0, 2), "its next run is set aside as well");
-    world.end(Piece::new(third, "archive"), Outcome::Discarded);
-    let (held, follows) = (world.accept(), world.accept());
-    world.route(held, &["registry"]);
-    world.route(follows, &["registry"]);
-    world.park(Piece::new(held, "registry"), Parked::Held);
-    world.park(Piece::new(follows, "registry"), Parked::Follows);
-    assert_eq!(found(&world), (0, 1));
-    let at = ledger.waiting().unwrap().at(Some(&Name::local("registry")));
-    assert_eq!(at, WaitingAt { quarantined: 1, parked: 2, held: 1 });
-    for (word, uids) in [(State::Rerun, vec![first]), (State::Discarded, vec![third, second])] {
-        let filter = MessageFilter { state: Some(word), ..MessageFilter::default() };
-        let items = ledger.search(&filter, &Paging::default()).unwrap().items;
-        assert_eq!(items.iter().map(|message| message.uid).collect::<Vec<_>>(), uids, "{word:?}");
-    }
-}
-
 pub fn one_message_is_looked_up_with_its_deliveries(ledger: &dyn Ledger) {
     let mut world = World::default();
     let uid = world.deliver();
@@ -390,50 +249,4 @@ pub fn places_in_the_log_are_kept_for_every_payload(ledger: &dyn Ledger) {
     assert_eq!(delivery.park, park);
     let subject = "outcome.default.registry".to_owned();
     assert_eq!(delivery.outcome_place, Some(Place { subject, position: 1 }));
-}
-
-pub fn statistics_count_by_channel_destination_and_facility(ledger: &dyn Ledger) {
-    let mut world = World::default();
-    for _ in 0..10 {
-        world.deliver();
-    }
-    let middle = world.now;
-    let first = world.deliver();
-    let resend = world.accept();
-    world.duplicate(resend, first);
-    let other = world.accept_as(|envelope| {
-        envelope.channel = None;
-        envelope.facility.name = "default/lab".into();
-    });
-    world.set_aside(other, 207);
-    world.accept();
-    world.refuse("R1");
-    world.apply(ledger);
-    let figures = ledger.statistics(middle, world.now.plus(Duration::from_secs(1))).unwrap();
-    assert!(figures.complete);
-    assert_eq!(figures.refused, 1);
-    let (none, admissions) = (&figures.channels[0], &figures.channels[1]);
-    assert_eq!((none.accepted, none.quarantined, &none.channel), (1, 1, &None));
-    let counts = (admissions.accepted, admissions.routed, admissions.duplicate, admissions.not_yet_routed);
-    assert_eq!(counts, (3, 1, 1, 1));
-    let registry = &figures.destinations[0];
-    assert_eq!(registry.states.get(&State::Delivered), Some(&1));
-    assert_eq!(registry.latency.unwrap().max, 2_000);
-    let facilities: Vec<(&str, u64)> = figures.facilities.iter().map(|f| (f.facility.as_str(), f.accepted)).collect();
-    assert_eq!(facilities, [("default/chn", 3), ("default/lab", 1)]);
-    let all = ledger.statistics(BEGIN, world.now).unwrap();
-    assert_eq!(all.channels[1].accepted, 13);
-}
-
-pub fn only_what_a_sender_sent_counts_as_seen(ledger: &dyn Ledger) {
-    let mut world = World::default();
-    world.accept();
-    world.wait(50);
-    world.accept_as(|envelope| envelope.cause = Cause::Replayed);
-    let lab = world.now;
-    world.accept_as(|envelope| envelope.facility.name = "default/lab".into());
-    world.apply(ledger);
-    let seen = ledger.last_seen().unwrap();
-    let seen: Vec<_> = seen.iter().map(|seen| (seen.facility.as_str(), seen.last)).collect();
-    assert_eq!(seen, [("default/chn", BEGIN), ("default/lab", lab)]);
 }

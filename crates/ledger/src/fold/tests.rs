@@ -89,10 +89,12 @@ fn the_latest_place_in_park_counts_until_the_delivery_ends() {
 }
 
 #[test]
-fn a_parked_delivery_is_in_flight_until_its_outcome_says_quarantined() {
+fn what_park_has_as_quarantined_is_so_before_its_outcome_is_read_and_where_that_is_gone() {
     let mut delivery = Delivery::default();
-    delivery.parked(parked(8, Parked::Quarantined, 1));
+    delivery.parked(parked(7, Parked::Stalled, 1));
     assert_eq!(delivery.state(), State::Parked);
+    delivery.parked(parked(8, Parked::Quarantined, 1));
+    assert_eq!(delivery.state(), State::Quarantined);
     delivery.outcome(told(ending(Outcome::Quarantined, 1)));
     assert_eq!(delivery.state(), State::Quarantined);
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::search::search;
 use super::waiting::{DECISION, LAST_RUN};
-use super::{Reader, message, unsigned};
+use super::{message, unsigned};
 use crate::sqlite::fault::Fault;
 use crate::view::{Place, Quarantined};
 use crate::{DeliveryFilter, Page, Paging, choose};
@@ -16,11 +16,7 @@ pub(in crate::sqlite) fn quarantine(
     paging: &Paging,
 ) -> Result<Page<Quarantined>, Fault> {
     let page = match filter.uid {
-        Some(uid) => {
-            let reader = Reader::new(conn)?;
-            let found = message::by_uid(&reader, uid)?.map(|found| found.complete(&reader)).transpose()?;
-            Page { items: found.into_iter().collect(), next: None }
-        }
+        Some(uid) => Page { items: message::whole(conn, uid)?.into_iter().collect(), next: None },
         None => search(conn, &choose::set_aside(filter), paging)?,
     };
     let items = page.items.into_iter().flat_map(|message| choose::waiting(message, filter)).collect();

@@ -26,6 +26,7 @@ pub(in crate::sqlite) fn select(
     let reader = Reader::new(conn)?;
     let nothing = Page { items: Vec::new(), next: None };
     let Some(mut question) = Question::new(conn, filter)? else { return Ok(nothing) };
+    question.known_only();
     question.and("m.subject IS NOT NULL", []);
     if filter.state != Some(State::Duplicate) {
         question.and("coalesce(m.disposition, 0) <> 2", []);

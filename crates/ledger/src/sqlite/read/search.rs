@@ -4,18 +4,18 @@
 //! else the rows themselves in the order of time, in windows that grow, up to [`SCAN_MAX`] rows. Whatever the source,
 //! each row is compared with the whole question.
 
-use barid_model::MessageUid;
+use barid_model::{MessageUid, Name};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::message::{COLUMNS, Found};
+use super::message::{self, COLUMNS, Found};
 use super::time::{Span, read_uid};
 use super::waiting::{DECISION, LAST_RUN};
 use super::{Reader, limit};
 use crate::filter::SCAN_MAX;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::{keys, names};
-use crate::{Cursor, MessageFilter, MessageView, Page, Paging, State, key};
+use crate::{Cursor, MessageFilter, MessageView, Page, Paging, State, choose, key};
 
 /// Rows of the first window; most questions are answered out of it.
 const WINDOW_FIRST: usize = 1_000;
@@ -41,12 +41,15 @@ pub(super) struct Question {
     source: Source,
     conditions: String,
     values: Vec<Value>,
+    /// What deliveries have to be whose message is not known; none where the question is about messages.
+    unknown: Option<(State, Option<Name>)>,
 }
 
 impl Question {
     /// The question of a filter; nothing where it names something that no message has.
     pub(super) fn new(conn: &Connection, filter: &MessageFilter) -> Result<Option<Self>, Fault> {
-        let mut question = Self { source: Source::Rows, conditions: String::new(), values: Vec::new() };
+        let unknown = choose::of_deliveries(filter);
+        let mut question = Self { source: Source::Rows, conditions: String::new(), values: Vec::new(), unknown };
         let known = question.names(conn, filter)? && question.kind(conn, filter.message_type.as_deref())?;
         if !known {
             return Ok(None);
@@ -71,6 +74,11 @@ impl Question {
             question.source = Source::Key(key::control_id(id.as_bytes()));
         }
         Ok(Some(question))
+    }
+
+    /// Only messages themselves are an answer.
+    pub(super) fn known_only(&mut self) {
+        self.unknown = None;
     }
 
     /// One more condition.
@@ -275,14 +283,27 @@ impl Question {
         for uid in &uids {
             let key = Value::from(uid.as_bytes().to_vec());
             let mut rows = statement.query(params_from_iter([&key].into_iter().chain(&self.values)))?;
-            if let Some(row) = rows.next()? {
-                found.push(Found::read(row, reader)?);
+            match rows.next()? {
+                Some(row) => found.push(Found::read(row, reader)?),
+                None => found.extend(self.unknown(reader, *uid)?),
             }
             if found.len() > limit {
                 break;
             }
         }
         Ok(if uids.len() < CANDIDATES { None } else { uids.last().copied() })
+    }
+}
+
+impl Question {
+    /// What only deliveries tell of, where that is an answer.
+    fn unknown(&self, reader: &Reader<'_>, uid: MessageUid) -> Result<Option<Found>, Fault> {
+        let Some(wanted) = &self.unknown else { return Ok(None) };
+        if message::by_uid(reader, uid)?.is_some() {
+            return Ok(None);
+        }
+        let view = message::unknown(uid).complete(reader)?;
+        Ok(choose::has_delivery(&view, wanted).then(|| message::unknown(uid)))
     }
 }
 
