@@ -24,7 +24,7 @@ pub mod words;
 #[cfg(feature = "nats")]
 pub use barid_log_nats::{Contact, NatsLog, Terms, forget_claims, owner, present};
 pub use closures::LogClosures;
-pub use configuration::{Follower, packed, published};
+pub use configuration::{Follower, NotApplied, packed, published};
 pub use documents::Documents;
 #[cfg(feature = "nats")]
 pub use log_options::LogOptions;

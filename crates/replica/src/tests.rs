@@ -75,7 +75,7 @@ async fn documents_reach_a_replica_which_keeps_them_for_a_start_without_the_publ
         async move |snapshot: Arc<barid_config::Snapshot>| {
             let bad = snapshot.channels.contains_key(&Name::local("unwanted"));
             if bad {
-                return Err("not here".to_owned());
+                return Err(NotApplied::Never("not here".to_owned()));
             }
             seen.lock().push(snapshot.number);
             Ok(())
@@ -109,6 +109,56 @@ async fn documents_reach_a_replica_which_keeps_them_for_a_start_without_the_publ
     let _publishing = Documents::publish(&documents, own.clone(), later.clone(), behind).unwrap();
     let kept = barid_rpc::config::LastGood::at(own.join("published")).load().unwrap().unwrap();
     assert_eq!(kept.number, 1_000_003);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_applied_for_now_is_tried_again_and_what_was_kept_in_vain_is_asked_for_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (documents, own, data) = (folder.path().join("docs"), folder.path().join("own"), folder.path().join("data"));
+    std::fs::create_dir_all(&documents).unwrap();
+    write(&documents, DOCUMENTS);
+    let publisher = Publisher::new();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+    let _publishing = Documents::publish(&documents, own, publisher.clone(), clock).unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let address = listener.address().unwrap().to_string();
+    let services = Services::new().config(&publisher);
+    services.health().serving().await;
+    let _server = tokio::spawn(serve(listener, services, std::future::pending()));
+
+    // The log chooses its leaders: no reason to refuse a snapshot for ever.
+    let tries: Arc<Mutex<u32>> = Arc::default();
+    let counted = Arc::clone(&tries);
+    let third = async move |_: Arc<barid_config::Snapshot>| {
+        let mut tries = counted.lock();
+        *tries += 1;
+        if *tries < 3 { Err(NotApplied::from(barid_log::LogError::Busy("no leader".into()))) } else { Ok(()) }
+    };
+    let replica = Replica::quietly(Stage::Router, options(&address, &data)).unwrap();
+    let (follower, last) = replica.configuration().unwrap();
+    follower.start(last, &third).await;
+    let followed = tokio::spawn(follower.follow(third));
+    until(&publisher, |replicas| replicas.iter().any(|replica| replica.runs == 1_000_000)).await;
+    assert!(publisher.replicas().iter().all(|replica| replica.refused.is_none()), "{:?}", publisher.replicas());
+    assert_eq!(*tries.lock(), 3);
+    followed.abort();
+    until(&publisher, |replicas| replicas.is_empty()).await;
+
+    // What is on disk is what the publisher has, and does not run here: it is offered all the same.
+    let seen: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    let second = async move |snapshot: Arc<barid_config::Snapshot>| {
+        let mut seen = noted.lock();
+        seen.push(snapshot.number);
+        if seen.len() < 2 { Err(NotApplied::Never("it was kept by another release".to_owned())) } else { Ok(()) }
+    };
+    let again = Replica::quietly(Stage::Router, options(&address, &data)).unwrap();
+    let (follower, last) = again.configuration().unwrap();
+    assert!(last.is_some());
+    follower.start(last, &second).await;
+    let _followed = tokio::spawn(follower.follow(second));
+    until(&publisher, |replicas| replicas.iter().any(|replica| replica.runs == 1_000_000) && seen.lock().len() == 2)
+        .await;
 }
 
 #[test]

@@ -13,7 +13,7 @@ use barid_custody::{Channels, Pauses};
 use barid_log::{Log, LogError, Revision};
 use barid_model::{Clock, Name, Partitions};
 use barid_pipeline::subject;
-use barid_replica::{LogOptions, Options, Ownership, Owns, Replica, Tenure, Terms};
+use barid_replica::{LogOptions, NotApplied, Options, Ownership, Owns, Replica, Tenure, Terms};
 use barid_rpc::Services;
 use barid_rpc::config::Stage;
 use barid_runtime::{Exit, Failure, Kind, SystemClock, admin, environment};
@@ -122,9 +122,8 @@ async fn configure(replica: &Replica, mesh: &Mesh) -> Result<(), Failure> {
     let (channels, pauses) = (Arc::clone(&mesh.channels), Arc::clone(&mesh.pauses));
     let destinations = Arc::clone(&mesh.destinations);
     let apply = async move |snapshot: Arc<Snapshot>| {
-        let text = |error: LogError| error.to_string();
-        channels.publish(Arc::clone(&snapshot)).await.map_err(text)?;
-        let undeclared = channels.undeclared().await.map_err(text)?;
+        channels.publish(Arc::clone(&snapshot)).await.map_err(NotApplied::from)?;
+        let undeclared = channels.undeclared().await.map_err(NotApplied::from)?;
         destinations.apply(&snapshot, pauses.channels(&snapshot));
         destinations.drain(undeclared);
         Ok(())

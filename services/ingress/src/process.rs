@@ -17,7 +17,7 @@ use barid_log::{Log, LogError};
 use barid_model::stage::{Call, Local};
 use barid_model::{LaneHasher, Partitions};
 use barid_pipeline::Intake;
-use barid_replica::{LogOptions, NatsLog, Options, Ownership, Replica, Terms};
+use barid_replica::{LogOptions, NatsLog, NotApplied, Options, Ownership, Replica, Terms};
 use barid_rpc::config::Stage;
 use barid_rpc::{ParseContract, Remote, Services, Target};
 use barid_runtime::{Exit, Failure, Kind, SystemClock, admin, environment};
@@ -178,7 +178,7 @@ async fn configure(
     let (follower, last) = replica.configuration()?;
     let listeners = Arc::clone(listeners);
     let apply = async move |snapshot: Arc<Snapshot>| {
-        channels.publish(Arc::clone(&snapshot)).await.map_err(|error| error.to_string())?;
+        channels.publish(Arc::clone(&snapshot)).await.map_err(NotApplied::from)?;
         let snapshot = bound_to(snapshot, bind);
         let table = Arc::clone(&snapshot.parse);
         // A listener that cannot run as declared is told of by itself, and tried again.

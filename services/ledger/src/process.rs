@@ -11,7 +11,7 @@ use barid_custody::{Channels, Full, NotAdmitted, Pauses, admit};
 use barid_log::{Log, LogError};
 use barid_model::{LaneHasher, Partitions};
 use barid_pipeline::Intake;
-use barid_replica::{LogOptions, Options, Replica};
+use barid_replica::{LogOptions, NotApplied, Options, Replica};
 use barid_rpc::Services;
 use barid_rpc::config::Stage;
 use barid_rpc::control::Direct;
@@ -76,8 +76,7 @@ pub async fn start(
     let channels = Arc::new(Channels::new(Arc::clone(log)));
     let known = Arc::clone(&channels);
     let (follower, last) = replica.configuration()?;
-    let apply =
-        async move |snapshot: Arc<Snapshot>| channels.publish(snapshot).await.map_err(|error| error.to_string());
+    let apply = async move |snapshot: Arc<Snapshot>| channels.publish(snapshot).await.map_err(NotApplied::from);
     follower.start(last, &apply).await;
     let pauses = Arc::new(Pauses::open(Arc::clone(log)).await.map_err(|error| storage(&error))?);
     let followed = Arc::clone(&pauses);

@@ -13,7 +13,7 @@ use barid_custody::Channels;
 use barid_log::Log;
 use barid_model::Partition;
 use barid_model::stage::{Call, Local};
-use barid_replica::{LogOptions, Options, Ownership, Owns, Replica, Tenure};
+use barid_replica::{LogOptions, NotApplied, Options, Ownership, Owns, Replica, Tenure};
 use barid_rpc::config::Stage;
 use barid_rpc::{ApplyContract, Remote, Services, Target};
 use barid_runtime::{Exit, Failure, Kind, SystemClock, admin};
@@ -94,7 +94,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
     // What a route leads to is looked up in the snapshot: nothing is routed before there is one.
     let (items, owned) = watch::channel(BTreeSet::new());
     let apply = async move |snapshot: Arc<Snapshot>| {
-        channels.publish(snapshot).await.map_err(|error| error.to_string())?;
+        channels.publish(snapshot).await.map_err(NotApplied::from)?;
         items.send_if_modified(|now| {
             let first = now.is_empty();
             now.clone_from(&partitions);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::unfold;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status};
@@ -75,6 +75,8 @@ pub struct Subscription {
 struct Shared {
     replicas: Arc<Replicas>,
     runs: Mutex<Option<Arc<Published>>>,
+    /// What was said of what runs is not so: it is said anew.
+    anew: Notify,
 }
 
 impl Subscription {
@@ -83,10 +85,16 @@ impl Subscription {
     pub fn begin(subscribe: Subscribe) -> (Self, mpsc::Receiver<Offer>) {
         let Subscribe { targets, tls, stage, replica, runs } = subscribe;
         let replicas = Replicas::resolving(SERVICE, targets, tls);
-        let shared = Arc::new(Shared { replicas, runs: Mutex::new(runs) });
+        let shared = Arc::new(Shared { replicas, runs: Mutex::new(runs), anew: Notify::new() });
         let (offers, offered) = mpsc::channel(1);
         let task = tokio::spawn(follow(Arc::clone(&shared), stage, replica, offers));
         (Self { shared, _task: AbortOnDropHandle::new(task) }, offered)
+    }
+
+    /// What was kept on disk cannot be applied after all: whatever the publisher has is asked for.
+    pub fn runs_nothing(&self) {
+        *self.shared.runs.lock() = None;
+        self.shared.anew.notify_one();
     }
 
     /// A snapshot by its hash; none where no publisher keeps it.
@@ -169,7 +177,12 @@ async fn watch(
     say.send(wire::WatchRequest { message: Some(Message::Hello(hello)) }).await.map_err(gone)?;
     let stream = unfold(said, async |mut said| said.recv().await.map(|message| (message, said)));
     let mut offered = client.watch(stream).await?.into_inner();
-    while let Some(response) = offered.message().await? {
+    loop {
+        let response = tokio::select! {
+            response = offered.message() => response?,
+            () = shared.anew.notified() => None,
+        };
+        let Some(response) = response else { return Ok(()) };
         let broken = |error: crate::Invalid| Status::data_loss(error.to_string());
         let wire = needed(response.snapshot, "snapshot").map_err(broken)?;
         let number = wire.number;
@@ -179,7 +192,6 @@ async fn watch(
         };
         say.send(wire::WatchRequest { message: Some(message) }).await.map_err(gone)?;
     }
-    Ok(())
 }
 
 /// Passes an offer on and waits for its answer.
