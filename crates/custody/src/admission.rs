@@ -66,6 +66,12 @@ pub fn admit(
 pub struct Full(ArcSwap<Vec<Name>>);
 
 impl Full {
+    /// These.
+    #[must_use]
+    pub fn of(full: Vec<Name>) -> Self {
+        Self(ArcSwap::new(Arc::new(full)))
+    }
+
     /// Whether a destination of this channel has too much waiting.
     #[must_use]
     pub fn refuses(&self, snapshot: &Snapshot, channel: &Name) -> bool {

@@ -5,6 +5,7 @@
 //! itself treats them as opaque bytes and every reader needs the same meaning.
 
 pub mod clock;
+pub mod dry_run;
 pub mod envelope;
 pub mod error;
 pub mod finding;
@@ -17,6 +18,7 @@ pub mod record;
 pub mod stage;
 
 pub use clock::{Clock, ManualClock, Timestamp};
+pub use dry_run::{DryEnd, DryPiece, DryRouting, DryRun, DryRunResult};
 pub use envelope::{Cause, Envelope, FacilityRef, Format, MessageType, SearchKey, Waits};
 pub use error::ErrorClass;
 pub use finding::{Finding, Severity};

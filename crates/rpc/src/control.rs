@@ -8,6 +8,7 @@ mod direct;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -35,6 +36,8 @@ pub const REQUEST_BYTES_MAX: usize = 24 << 20;
 pub const ANSWER_BYTES_MAX: usize = limits::MESSAGE_BYTES_MAX;
 /// Bytes of one message of an answer.
 const CHUNK_BYTES: usize = 1 << 20;
+/// How long a command may take: as long as the tool waits for one.
+const COMMAND: Duration = Duration::from_secs(600);
 /// Longest actor and reason, in bytes.
 const ACTOR_BYTES_MAX: usize = 256;
 const REASON_BYTES_MAX: usize = 1_024;
@@ -92,6 +95,8 @@ commands! {
     Probe "probe",
     /// How the replica that is asked is, with what it owns.
     Replica "replica",
+    /// What the owner of a destination knows of the last tries of deliveries.
+    Tries "tries",
     /// Sends messages again as new ones.
     Replay "replay",
     /// Sends an edited message.
@@ -249,7 +254,13 @@ fn kind(number: i32) -> Strict<RefusalKind> {
 }
 
 /// Asks over a connection, and puts the answer together.
-async fn ask(requests: Requests, command: Command, by: Option<By>, request: Bytes) -> Result<Bytes, CommandRefused> {
+async fn ask(
+    requests: Requests,
+    command: Command,
+    by: Option<By>,
+    request: Bytes,
+    within: Duration,
+) -> Result<Bytes, CommandRefused> {
     if request.len() > REQUEST_BYTES_MAX {
         return Err(refused(RefusalKind::Invalid, "the request is too large"));
     }
@@ -257,11 +268,15 @@ async fn ask(requests: Requests, command: Command, by: Option<By>, request: Byte
         .max_decoding_message_size(CHUNK_BYTES * 2)
         .max_encoding_message_size(REQUEST_BYTES_MAX + CHUNK_BYTES);
     let by = by.map(|By { actor, reason }| wire::By { actor, reason });
-    let request = wire::RunRequest { command: command.wire().into(), by, request };
+    let mut request = Request::new(wire::RunRequest { command: command.wire().into(), by, request });
+    request.set_timeout(within);
     let failed = |status: Status| {
         let kind = match status.code() {
             tonic::Code::InvalidArgument => RefusalKind::Invalid,
-            tonic::Code::Unavailable | tonic::Code::ResourceExhausted => RefusalKind::Unavailable,
+            tonic::Code::Unavailable
+            | tonic::Code::ResourceExhausted
+            | tonic::Code::DeadlineExceeded
+            | tonic::Code::Cancelled => RefusalKind::Unavailable,
             _ => RefusalKind::Failed,
         };
         refused(kind, status.message())
@@ -301,7 +316,7 @@ impl RemoteCommanded {
     async fn ask(&self, command: Command, by: Option<By>, request: Bytes) -> Result<Bytes, CommandRefused> {
         let nobody = || refused(RefusalKind::Unavailable, "nobody who carries commands out can be reached");
         let replica = self.replicas.choose(None, Instant::now() + limits::DEADLINE).await.ok_or_else(nobody)?;
-        ask(replica.requests().ok_or_else(nobody)?, command, by, request).await
+        ask(replica.requests().ok_or_else(nobody)?, command, by, request, COMMAND).await
     }
 }
 

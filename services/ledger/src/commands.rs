@@ -21,6 +21,8 @@ pub mod payload;
 mod remake;
 mod replay;
 mod resend;
+#[cfg(feature = "mesh")]
+pub mod routers;
 pub mod rows;
 pub mod search;
 pub mod select;

@@ -22,6 +22,7 @@ use crate::commands::acting::Admits;
 use crate::commands::elsewhere::Elsewhere;
 use crate::commands::history::History;
 use crate::commands::mesh::{Here, Mesh};
+use crate::commands::routers::Routers;
 use crate::feed;
 use crate::retention::Keeping;
 use crate::retention::mesh::Retention;
@@ -133,7 +134,8 @@ fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>, admin: String)
     });
     let (readiness, drain) = (replica.process.readiness.clone(), replica.process.drain());
     let here = Here { readiness, drain, started: history.clock.now(), admin };
-    Ok(Mesh::new(history, intake, admits, elsewhere, pauses, here))
+    let routers = Routers::new(Arc::clone(&history.log), replica.tls.clone());
+    Ok(Mesh::new(history, intake, admits, elsewhere, routers, pauses, here))
 }
 
 fn storage(error: &LogError) -> Failure {

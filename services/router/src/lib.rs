@@ -3,6 +3,7 @@
 //! In one process all partitions are routed; in a mesh those that this process has claimed. What a router does is in
 //! `barid-pipeline`.
 
+pub mod dry_run;
 pub mod metrics;
 #[cfg(feature = "mesh")]
 pub mod process;
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// What routers are made with.
+#[derive(Clone)]
 pub struct Parts {
     /// The log.
     pub log: Arc<dyn Log>,

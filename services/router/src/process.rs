@@ -1,6 +1,7 @@
 //! The router's process in a mesh: the partitions that this replica has claimed.
 
 mod control;
+mod routing;
 #[cfg(test)]
 mod tests;
 
@@ -72,13 +73,13 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
     replica.admin(registry).await?;
     let stop = replica.stopped();
     let channels = Arc::new(Channels::new(Arc::clone(log)));
-    let routers = Routers::new(Parts {
+    let parts = Parts {
         log: Arc::clone(log),
         apply: stage(replica, transformers),
         channels: Arc::clone(&channels),
         clock: Arc::new(SystemClock),
-    });
-    let routers = Arc::new(routers);
+    };
+    let routers = Arc::new(Routers::new(parts.clone()));
     let counted = Arc::clone(&routers);
     replica.process.tasks.spawn(Kind::Background, "metrics", async move {
         loop {
@@ -121,7 +122,8 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, transformers: Vec<Targ
         channels: known,
         reporter: replica.reporter(),
     };
-    let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
+    let services = Services::new().control(Arc::new(control)).routing(Arc::new(routing::Asked { parts }));
+    let bound = replica.serve(services).await?;
     let address = replica.contact(bound);
     let run = async move { ownership.run_at(&address, owned, Arc::new(Partitions(routers)), stop).await };
     replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "partitions", run);

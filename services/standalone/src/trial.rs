@@ -5,14 +5,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use barid_config::testing::Sample;
+use barid_config::testing::{Judged, Sample};
 use barid_config::{Channel, Snapshot};
 use barid_expr::{Budget, MessageFacts, Program};
-use barid_hl7::{Draft, ack};
+use barid_hl7::Draft;
 use barid_model::stage::StageError;
 use barid_model::{Envelope, Finding, Name};
 use barid_transform::{ApplyInput, Context, Done, Mapping, RouteProgram, RouteTarget, STEPS_A_MAPPING, Trace};
-use barid_validate::{Refusal, Verdict};
+use barid_validate::Verdict;
 use bytes::Bytes;
 
 /// What became of a message.
@@ -75,60 +75,20 @@ pub(crate) fn run(
     sample: &Sample,
     listener: Option<Name>,
 ) -> Result<Trial, StageError> {
-    let listener = listener.or_else(|| snapshot.listeners.keys().find(|name| channel.reads(name)).cloned());
-    let mut aside = None;
-    if let Some(listener) = listener {
-        let verdict = sample.at(snapshot, &listener)?;
-        match elsewhere(&verdict, channel) {
-            None => return Ok(trial(channel, sample, Some(listener), None, verdict)),
-            Some(why) => aside = Some(format!("at listener {} {why}; the channel was asked alone", listener.short())),
-        }
-    }
-    let verdict = sample.for_channel(snapshot, channel)?;
-    Ok(trial(channel, sample, None, aside, verdict))
+    Ok(trial(channel, sample, sample.judge(snapshot, channel, listener)?))
 }
 
-/// Why a message does not come to this channel, where it does not.
-fn elsewhere(verdict: &Verdict, channel: &Channel) -> Option<String> {
-    match verdict {
-        Verdict::Accept(accepted) => match &accepted.envelope.channel {
-            Some(name) if *name == channel.name => None,
-            Some(name) => Some(format!("channel {} takes this message", name.short())),
-            None => Some("no channel takes this message".to_owned()),
-        },
-        Verdict::Reject(rejected) if rejected.channel.as_ref() == Some(&channel.name) => None,
-        Verdict::Reject(rejected) => {
-            let why: Vec<String> = rejected.findings.iter().map(|finding| finding.text.clone()).collect();
-            Some(format!("this message is refused ({})", why.join("; ")))
-        }
-        Verdict::NoReply(_) => Some("this message is an acknowledgement".to_owned()),
-    }
-}
-
-fn trial(
-    channel: &Arc<Channel>,
-    sample: &Sample,
-    listener: Option<Name>,
-    aside: Option<String>,
-    verdict: Verdict,
-) -> Trial {
-    let mut trial =
-        Trial { listener, aside, ack: None, facility: String::new(), findings: Vec::new(), parts: Vec::new() };
+fn trial(channel: &Arc<Channel>, sample: &Sample, judged: Judged) -> Trial {
+    let ack = judged.ack();
+    let Judged { listener, aside, verdict } = judged;
+    let mut trial = Trial { listener, aside, ack, facility: String::new(), findings: Vec::new(), parts: Vec::new() };
     match verdict {
         Verdict::NoReply(_) => {}
         Verdict::Reject(rejected) => {
-            let disposition = match rejected.refusal {
-                Refusal::Reject => ack::Disposition::Rejected,
-                Refusal::Error | Refusal::Retry => ack::Disposition::Error,
-            };
-            let code = ack::reply(rejected.ack, &rejected.header, rejected.is_response, disposition);
-            trial.ack = code.map(ack::AckCode::as_str);
             trial.facility = rejected.facility.map(|name| name.to_string()).unwrap_or_default();
             trial.findings = rejected.findings;
         }
         Verdict::Accept(accepted) => {
-            let code = ack::reply(accepted.ack, &accepted.header, accepted.is_response, ack::Disposition::Accepted);
-            trial.ack = code.map(ack::AckCode::as_str);
             trial.facility = accepted.envelope.facility.name.to_string();
             trial.findings.clone_from(&accepted.envelope.findings);
             trial.parts = apply(channel, sample, accepted.envelope);

@@ -23,7 +23,7 @@ use crate::document::full_name;
 use crate::snapshot::Snapshot;
 
 pub use junit::junit;
-pub use sample::Sample;
+pub use sample::{Judged, Sample};
 
 /// Gives the bytes of a file beside the documents.
 pub trait Files {

@@ -62,7 +62,7 @@ impl Direct {
         within: Duration,
     ) -> Result<Bytes, NotTold> {
         let requests = self.requests(address).await.map_err(|error| NotTold::Unreached(error.to_string()))?;
-        let answer = tokio::time::timeout(within, ask(requests, command, by, request)).await;
+        let answer = tokio::time::timeout(within, ask(requests, command, by, request, within)).await;
         let answer = answer.unwrap_or_else(|_| {
             let text = format!("it has not answered within {} s", within.as_secs());
             Err(refused(RefusalKind::Unavailable, &text))

@@ -1,7 +1,5 @@
 //! Commands from elsewhere: whole, with who and why, or refused.
 
-use std::time::Duration;
-
 use super::*;
 use crate::{Services, listen, serve};
 

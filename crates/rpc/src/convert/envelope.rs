@@ -78,14 +78,14 @@ pub(crate) fn envelope(wire: wire::Envelope) -> Strict<Envelope> {
     })
 }
 
-fn lanes_wire(lanes: &Lanes) -> wire::Lanes {
+pub(crate) fn lanes_wire(lanes: &Lanes) -> wire::Lanes {
     wire::Lanes {
         barrier: matches!(lanes, Lanes::Barrier),
         lanes: lanes.as_slice().iter().map(|lane| lane.raw()).collect(),
     }
 }
 
-fn lanes(wire: &wire::Lanes) -> Strict<Lanes> {
+pub(crate) fn lanes(wire: &wire::Lanes) -> Strict<Lanes> {
     match (wire.barrier, wire.lanes.len()) {
         (true, 0) => Ok(Lanes::Barrier),
         (false, 0..=lane::LANES_MAX) => Ok(Lanes::of(wire.lanes.iter().copied().map(Lane::from_raw).collect())),

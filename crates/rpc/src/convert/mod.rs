@@ -16,7 +16,7 @@ use barid_model::{Digest, MessageUid, Name, Revision};
 use bytes::Bytes;
 
 pub(crate) use apply::{applied, applied_wire, apply_item, apply_parts};
-pub(crate) use envelope::{findings, findings_wire, outcome, outcome_wire};
+pub(crate) use envelope::{findings, findings_wire, lanes, lanes_wire, outcome, outcome_wire};
 pub(crate) use failure::{Failed, failed, failure_wire};
 pub(crate) use parse::{Peers, parse_item, parse_parts, verdict, verdict_wire};
 

@@ -56,6 +56,11 @@ impl Replica {
         self.requests.load().as_deref().cloned()
     }
 
+    /// Tells it from others.
+    pub(crate) const fn number(&self) -> u64 {
+        self.id
+    }
+
     pub(super) fn is_serving(&self) -> bool {
         self.requests.load().is_some()
     }

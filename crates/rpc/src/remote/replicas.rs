@@ -67,7 +67,7 @@ impl Replicas {
 
     /// Those behind pipes in this process.
     #[cfg(test)]
-    pub(super) fn pipes(
+    pub(crate) fn pipes(
         service: &'static str,
         dials: Vec<tokio::sync::mpsc::Sender<tokio::io::DuplexStream>>,
     ) -> Arc<Self> {
@@ -112,7 +112,7 @@ impl Replicas {
         }
     }
 
-    pub(super) fn serving(&self) -> usize {
+    pub(crate) fn serving(&self) -> usize {
         self.known.load().iter().filter(|replica| replica.is_serving()).count()
     }
 

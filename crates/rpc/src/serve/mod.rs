@@ -119,7 +119,7 @@ impl Services {
     /// Adds what a router does for others.
     #[must_use]
     pub fn routing<R: Routing>(mut self, routing: Arc<R>) -> Self {
-        self.routes.add_service(crate::route::Served::service(routing));
+        self.routes.add_service(crate::route::Served::service(routing, self.computer.clone()));
         self.names.push(crate::route::SERVICE);
         self
     }

@@ -4,5 +4,5 @@
 mod cases;
 mod faults;
 mod house;
-mod tls;
+pub(crate) mod tls;
 mod waiting;

@@ -14,13 +14,13 @@ use crate::{Options, ParseContract, Remote, Target};
 use barid_model::stage::Call as _;
 
 /// A certificate authority, and a place for files.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -45,7 +45,7 @@ impl Authority {
     }
 
     /// Both ends' TLS.
-    pub(super) fn tls(&self, dns: &str) -> Arc<Tls> {
+    pub(crate) fn tls(&self, dns: &str) -> Arc<Tls> {
         let credentials = self.files(dns);
         self.write(&credentials, dns);
         let tls = Tls::load(credentials).unwrap();

@@ -15,10 +15,10 @@ use tokio::net::UnixStream;
 
 use super::commands::{CommandError, CommandResult, Commands};
 use super::protocol::{
-    Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
-    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
-    ResumeRequest, SnapshotView, Status,
+    Audit, AuditRequest, DiscardRequest, Done, DryRunRequest, DryRunView, ExplainRequest, Explanation, MessageDetail,
+    MessageQuery, MessageRow, Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed,
+    RefusedQuery, RefusedRow, ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest,
+    ResendRequest, Resent, ResumeRequest, SnapshotView, Status,
 };
 use super::socket::locate;
 
@@ -173,6 +173,7 @@ impl Commands for Client {
         audit(AuditRequest) -> Audit = "/v1/audit" by ask;
         explain(ExplainRequest) -> Explanation = "/v1/explain" by ask;
         probe(ProbeRequest) -> Probed = "/v1/probe" by ask;
+        dry_run(DryRunRequest) -> DryRunView = "/v1/dry-run" by ask;
         replay(ReplayRequest) -> Replayed = "/v1/replay" by ask;
         resend(ResendRequest) -> Resent = "/v1/resend" by ask;
         rerun(RerunRequest) -> Done = "/v1/rerun" by ask;

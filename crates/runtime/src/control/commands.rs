@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::protocol::{
-    Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
-    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
-    ResumeRequest, SnapshotView, Status,
+    Audit, AuditRequest, DiscardRequest, Done, DryRunRequest, DryRunView, ExplainRequest, Explanation, MessageDetail,
+    MessageQuery, MessageRow, Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed,
+    RefusedQuery, RefusedRow, ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest,
+    ResendRequest, Resent, ResumeRequest, SnapshotView, Status,
 };
 
 /// What became of a command.
@@ -130,6 +130,11 @@ pub trait Commands: Send + Sync + 'static {
     fn snapshot(&self) -> BoxFuture<'_, CommandResult<SnapshotView>>;
     /// Goes to a destination without sending it a message, with the secrets of this process.
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>>;
+    /// Says what would become of a message, without accepting, storing or sending anything.
+    fn dry_run(&self, request: DryRunRequest) -> BoxFuture<'_, CommandResult<DryRunView>> {
+        drop(request);
+        Box::pin(std::future::ready(Err(CommandError::needs_engine())))
+    }
     /// Sends messages again as new ones.
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>>;
     /// Sends an edited message as a child of the one it was made from.

@@ -136,6 +136,7 @@ fn router(commands: Arc<dyn Commands>) -> Router {
     let router = command(router, "/v1/audit", |c, q| c.audit(q));
     let router = command(router, "/v1/explain", |c, q| c.explain(q));
     let router = command(router, "/v1/probe", |c, q| c.probe(q));
+    let router = command(router, "/v1/dry-run", |c, q| c.dry_run(q));
     let router = command(router, "/v1/replay", |c, q| c.replay(q));
     let router = command(router, "/v1/resend", |c, q| c.resend(q));
     let router = command(router, "/v1/rerun", |c, q| c.rerun(q));

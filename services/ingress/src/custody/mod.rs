@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use barid_custody::{Channels, Full, NotAdmitted, Pauses};
 use barid_log::{Log, LogError};
-use barid_model::record::{AnswerRecord, InRecord, Record as _, RefusedRecord};
+use barid_model::record::{AnswerRecord, InRecord, RefusedRecord};
 use barid_model::{Digest, Envelope, Name, Outcome, Payload, Timestamp};
+use barid_pipeline::Intake;
+use barid_pipeline::answer::await_answer;
 use barid_pipeline::fanout::answer_key;
-use barid_pipeline::{Intake, subject};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 pub use self::refusals::Refusals;
 pub use self::seen::Recent;
@@ -112,17 +114,8 @@ impl Accept for Custody {
     fn wait_answer(&self, key: Digest, timeout: Duration) -> BoxFuture<'static, Option<AnswerForSender>> {
         let log = Arc::clone(&self.log);
         let since = self.waiting.lock().remove(&key).unwrap_or_default();
-        Box::pin(async move {
-            let waited = tokio::time::timeout(timeout, answer(&log, key, since)).await;
-            match waited {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "an answer for a waiting sender cannot be read");
-                    None
-                }
-                Err(_) => None,
-            }
-        })
+        let deadline = Instant::now() + timeout;
+        Box::pin(async move { await_answer(&log, key, since, deadline).await.and_then(for_sender) })
     }
 
     fn admission(&self, channel: Option<&Name>) -> Result<(), AcceptError> {
@@ -136,25 +129,6 @@ impl Accept for Custody {
             return Seen::No;
         };
         if window.is_zero() || envelope.control_id.is_empty() { Seen::No } else { self.recent.seen(envelope, window) }
-    }
-}
-
-/// The answer under a key, when it is there; none where the query has expired. What was given back before `since` was of
-/// an earlier sending.
-async fn answer(log: &Arc<dyn Log>, key: Digest, since: Timestamp) -> Result<Option<AnswerForSender>, LogError> {
-    let key = subject::answer(key)?;
-    let mut watch = log.watch_key(&key);
-    loop {
-        watch.borrow_and_update();
-        if let Some((_, bytes)) = log.get(&key).await? {
-            let record = AnswerRecord::decode(bytes).map_err(|error| LogError::Damaged(error.to_string().into()))?;
-            if !matches!(record.outcome, Outcome::Rejected | Outcome::Expired) || record.at >= since {
-                return Ok(for_sender(record));
-            }
-        }
-        if watch.changed().await.is_err() {
-            return Err(LogError::Busy("closed".into()));
-        }
     }
 }
 

@@ -12,10 +12,10 @@ use barid_pipeline::Intake;
 use barid_runtime::Drain;
 use barid_runtime::admin::Readiness;
 use barid_runtime::control::protocol::{
-    Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
-    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
-    ResumeRequest, SnapshotView, Status,
+    Audit, AuditRequest, DiscardRequest, Done, DryRunRequest, DryRunView, ExplainRequest, Explanation, MessageDetail,
+    MessageQuery, MessageRow, Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed,
+    RefusedQuery, RefusedRow, ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest,
+    ResendRequest, Resent, ResumeRequest, SnapshotView, Status,
 };
 use barid_runtime::control::{CommandError, CommandResult, Commands};
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use super::gather::Gathering;
 use super::history::History;
 use super::journal::Journal;
 use super::pause::Pausing;
+use super::routers::Routers;
 use super::{audit, payload, search, show, waiting};
 
 /// The commands of a mesh.
@@ -34,6 +35,7 @@ pub struct Mesh {
     history: History,
     acting: Acting,
     elsewhere: Arc<Elsewhere>,
+    routers: Routers,
     pauses: Arc<Pauses>,
     here: Here,
 }
@@ -58,6 +60,7 @@ impl Mesh {
         intake: Arc<Intake>,
         admits: Admits,
         elsewhere: Arc<Elsewhere>,
+        routers: Routers,
         pauses: Arc<Pauses>,
         here: Here,
     ) -> Self {
@@ -68,7 +71,7 @@ impl Mesh {
             admits,
             owners: Arc::clone(&elsewhere) as Arc<dyn Owners>,
         };
-        Self { history, acting, elsewhere, pauses, here }
+        Self { history, acting, elsewhere, routers, pauses, here }
     }
 
     fn gathering(&self) -> Gathering<'_> {
@@ -131,6 +134,9 @@ impl Commands for Mesh {
         Box::pin(async move { self.pausing().resume(request).await })
     }
 
+    fn dry_run(&self, request: DryRunRequest) -> BoxFuture<'_, CommandResult<DryRunView>> {
+        Box::pin(self.routers.dry_run(request))
+    }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         Box::pin(self.acting.replay(request))
     }

@@ -1,9 +1,11 @@
 //! `barid try`: a message through a channel, with the difference each step makes. Nothing is recorded or sent.
 
+mod routed;
+
 use std::path::PathBuf;
 
 use barid_config::testing::Sample;
-use barid_model::{Name, Payload};
+use barid_model::{LaneHasher, Name, Payload, Revision};
 use barid_runtime::{Exit, Failure};
 use serde_json::json;
 
@@ -36,12 +38,25 @@ pub(super) struct Args {
     /// Also print what each route would send
     #[arg(long)]
     show: bool,
+    /// Ask the running engine, or a router of the mesh, what it would write: where to and in which lanes
+    #[arg(long, conflicts_with = "dir")]
+    routed: bool,
+    /// Under this revision of the channel, as `show` gives it [default: the present one]
+    #[arg(long, value_name = "HASH", requires = "routed", value_parser = revision)]
+    revision: Option<Revision>,
+}
+
+fn revision(text: &str) -> Result<Revision, String> {
+    Revision::read(text).ok_or_else(|| "not a revision: 32 hexadecimal digits".to_owned())
 }
 
 /// Tries; [`Exit::Failure`] where the message would be refused or a part fails.
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
     let raw = read_message(&args.message)?;
     let received = context.time("--now", args.now.as_deref())?.unwrap_or_else(|| context.now());
+    if args.routed {
+        return routed::run(args, raw, received, context).await;
+    }
     let documents = args.from.read(context).await?;
     let snapshot = &documents.snapshot;
     let name = Name::read(&args.channel);
@@ -58,7 +73,7 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
     if let Some(listener) = listener.as_ref().filter(|name| !snapshot.listeners.contains_key(name)) {
         return Err(Failure::new(Exit::NotFound, format!("there is no good listener {}", listener.short())));
     }
-    let sample = Sample { raw: Payload::new(raw), facility, received };
+    let sample = Sample { raw: Payload::new(raw), facility, received, hasher: LaneHasher::new([0; 16]) };
     let trial = trial::run(snapshot, channel, &sample, listener)
         .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
     if context.out.json() {

@@ -3,6 +3,7 @@
 //! Questions go to [`History`], which needs no engine; what changes something is first written to the log by the
 //! [`Journal`], with who and why, and then done by the part that owns it: a destination's owner, the intake, the pauses.
 
+mod dry_run;
 mod owners;
 mod pause;
 mod probe;
@@ -16,10 +17,10 @@ use barid_ledger_service::commands::acting::Acting;
 use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search};
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
-    Audit, AuditRequest, DiscardRequest, Done, ExplainRequest, Explanation, MessageDetail, MessageQuery, MessageRow,
-    Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed, RefusedQuery, RefusedRow,
-    ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest, ResendRequest, Resent,
-    ResumeRequest, SnapshotView, Status,
+    Audit, AuditRequest, DiscardRequest, Done, DryRunRequest, DryRunView, ExplainRequest, Explanation, MessageDetail,
+    MessageQuery, MessageRow, Page, ParkedQuery, ParkedRow, PauseRequest, PayloadRequest, ProbeRequest, Probed,
+    RefusedQuery, RefusedRow, ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest,
+    ResendRequest, Resent, ResumeRequest, SnapshotView, Status,
 };
 use barid_runtime::control::{CommandResult, Commands};
 use bytes::Bytes;
@@ -84,6 +85,9 @@ impl Commands for Engine {
     }
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, CommandResult<Probed>> {
         Box::pin(probe::probe(self, request))
+    }
+    fn dry_run(&self, request: DryRunRequest) -> BoxFuture<'_, CommandResult<DryRunView>> {
+        Box::pin(dry_run::dry_run(self, request))
     }
     fn replay(&self, request: ReplayRequest) -> BoxFuture<'_, CommandResult<Replayed>> {
         Box::pin(self.acting.replay(request))

@@ -17,3 +17,4 @@ mod rebuilding;
 mod reloading;
 mod removing;
 mod replaying;
+mod trying;

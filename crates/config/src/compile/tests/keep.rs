@@ -157,6 +157,7 @@ fn messages_of_an_invalid_channel_are_refused_as_retryable_and_never_taken_by_an
             raw: bytes::Bytes::from(raw).into(),
             facility: None,
             received: barid_model::Timestamp::from_millis(0),
+            hasher: barid_model::LaneHasher::new([0; 16]),
         };
         sample.at(&compiled.snapshot, &name("in")).unwrap()
     };

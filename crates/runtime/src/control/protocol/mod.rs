@@ -7,6 +7,7 @@
 mod act;
 mod audit;
 mod configuration;
+mod dry_run;
 mod message;
 mod probe;
 mod query;
@@ -20,6 +21,7 @@ pub use act::{
 };
 pub use audit::{Audit, AuditRequest, DeliveryBalance, Difference, MessageBalance};
 pub use configuration::{DocumentRef, ExplainRequest, Explanation, ProblemView, Setting, SnapshotView};
+pub use dry_run::{DryPieceView, DryRunRequest, DryRunView};
 pub use message::{
     DeliveryDetail, DeliverySummary, Event, Failing, MessageDetail, MessageRow, ParkedRow, PayloadKind, PayloadRequest,
     RefusedRow, state,
