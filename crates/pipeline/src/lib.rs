@@ -17,6 +17,7 @@ pub mod outputs;
 pub mod router;
 pub mod subject;
 pub mod supervise;
+mod traced;
 
 pub use intake::{Durable, Intake, Submitted};
 pub use joint::Joint;

@@ -15,6 +15,7 @@ use barid_model::outcome::Disposition;
 use barid_model::record::{InRecord, Intake, Record as _, Source};
 use barid_model::stage::{Call, StageError};
 use barid_model::{Clock, Finding, Name, Partition, Revision, Severity};
+use barid_trace::Started;
 use barid_transform::{Applied, ApplyInput};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -26,6 +27,7 @@ use crate::fanout::{Fanout, ended, fan_out};
 use crate::memory::{Judge, Judgement};
 use crate::outputs::{OutputError, Outputs};
 use crate::subject;
+use crate::traced::{self, Routed};
 
 /// Messages worked on between two looks at everything else: about a millisecond of mapping.
 const BATCH: ReadLimit = ReadLimit { records: 64, bytes: 1 << 20 };
@@ -113,6 +115,8 @@ struct Pending {
     intake: Intake,
     position: u64,
     answers: Vec<(barid_model::Digest, barid_model::record::AnswerRecord)>,
+    /// What is told of their ways.
+    routed: Vec<Routed>,
 }
 
 /// One run of the router of a partition.
@@ -128,6 +132,8 @@ pub struct Router {
     done: RouterCommit,
     /// Answers for senders of the batch that is worked on.
     answers: Vec<(barid_model::Digest, barid_model::record::AnswerRecord)>,
+    /// What is told of the messages of the batch.
+    routed: Vec<Routed>,
     pending: VecDeque<Pending>,
     programs: HashMap<(Name, Revision), Option<Program>>,
 }
@@ -154,6 +160,7 @@ impl Router {
             read: stored.clone(),
             done: stored,
             answers: Vec::new(),
+            routed: Vec::new(),
             pending: VecDeque::new(),
             programs: HashMap::new(),
         })
@@ -213,7 +220,8 @@ impl Router {
         self.read.advance(intake, position);
         let tickets = self.append().await?;
         let answers = std::mem::take(&mut self.answers);
-        self.pending.push_back(Pending { tickets, intake, position, answers });
+        let routed = std::mem::take(&mut self.routed);
+        self.pending.push_back(Pending { tickets, intake, position, answers, routed });
         tokio::task::yield_now().await;
         Ok(())
     }
@@ -233,39 +241,61 @@ impl Router {
                 return Ok(None);
             }
         };
+        let route = traced::begin(&record.envelope);
+        let mut fanout = self.route(&record, source, route.as_ref()).await?;
+        self.routed.extend(traced::carry(route, &record.envelope, &mut fanout));
+        Ok(Some(fanout))
+    }
+
+    async fn route(
+        &mut self,
+        record: &InRecord,
+        source: Source,
+        route: Option<&Started>,
+    ) -> Result<Fanout, RouterError> {
+        let Source { position, intake, .. } = source;
         let (envelope, now) = (&record.envelope, self.options.clock.now());
         let set_aside = |finding| ended(envelope, source, now, Disposition::Quarantined, None, vec![finding]);
         let Some(channel) = envelope.channel.clone() else {
-            return Ok(Some(set_aside(Finding::error(200, "MSH-9", "channel.none", "no channel takes this message"))));
+            return Ok(set_aside(Finding::error(200, "MSH-9", "channel.none", "no channel takes this message")));
         };
         let Some(program) = self.program(&channel, envelope.revision).await? else {
             let text = "the channel's revision this message was accepted under is not in the log";
-            return Ok(Some(set_aside(Finding::error(207, "", "channel.revision", text))));
+            return Ok(set_aside(Finding::error(207, "", "channel.revision", text)));
         };
         if intake == Intake::Received {
             match self.judge.judge(envelope, position, program.duplicates).await? {
                 Judgement::Fresh => self.judge.remember(envelope, position),
                 Judgement::Duplicate(of) => {
-                    return Ok(Some(ended(envelope, source, now, Disposition::Duplicate, Some(of), Vec::new())));
+                    return Ok(ended(envelope, source, now, Disposition::Duplicate, Some(of), Vec::new()));
                 }
                 Judgement::OtherBytes(_) => {
                     let text = "the control id was used before by this facility for another message";
-                    return Ok(Some(set_aside(Finding::error(205, "MSH-10", "duplicate.otherContent", text))));
+                    return Ok(set_aside(Finding::error(205, "MSH-10", "duplicate.otherContent", text)));
                 }
             }
         }
         // The parse stage accepts such a message where its channel asks for that: it is kept, and goes nowhere.
         if envelope.findings.iter().any(|finding| finding.severity == Severity::Error) {
             let findings = envelope.findings.clone();
-            return Ok(Some(ended(envelope, source, now, Disposition::Quarantined, None, findings)));
+            return Ok(ended(envelope, source, now, Disposition::Quarantined, None, findings));
         }
-        self.apply(&record, &program, source).await.map(Some)
+        self.apply(record, &program, source, route).await
     }
 
-    async fn apply(&mut self, record: &InRecord, program: &Program, source: Source) -> Result<Fanout, RouterError> {
+    async fn apply(
+        &mut self,
+        record: &InRecord,
+        program: &Program,
+        source: Source,
+        route: Option<&Started>,
+    ) -> Result<Fanout, RouterError> {
         let mut crashes = 0;
         loop {
-            let result = self.options.apply.call(vec![(program.input)(record)]).await.pop();
+            let mut input = (program.input)(record);
+            let apply = traced::applying(route, &mut input);
+            let result = self.options.apply.call(vec![input]).await.pop();
+            traced::applied(apply, result.as_ref().and_then(|result| result.as_ref().ok()));
             let now = self.options.clock.now();
             match result {
                 Some(Ok(applied)) => {
@@ -294,7 +324,8 @@ impl Router {
         let position = source.position;
         let mut answers = std::mem::take(&mut self.answers);
         answers.extend(fanout.answer.take());
-        self.pending.push_back(Pending { tickets, intake: source.intake, position, answers });
+        let routed = std::mem::take(&mut self.routed);
+        self.pending.push_back(Pending { tickets, intake: source.intake, position, answers, routed });
         while !self.pending.is_empty() {
             let result = first(&mut self.pending).await;
             self.landed(result?).await?;
@@ -330,6 +361,7 @@ impl Router {
     }
 
     async fn landed(&mut self, pending: Pending) -> Result<(), RouterError> {
+        pending.routed.into_iter().for_each(Routed::durable);
         for (key, answer) in pending.answers {
             self.options.programs.answer(key, answer).await?;
         }

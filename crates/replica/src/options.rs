@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barid_rpc::{Credentials, Target, Tls};
-use barid_runtime::{Exit, Failure, admin, telemetry, time};
+use barid_runtime::{Exit, Failure, admin, otlp, telemetry, time};
 
 /// What every replica needs to know.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +41,9 @@ pub struct Options {
     /// How to log [default: $BARID_LOG_FORMAT, else text]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub log_format: Option<telemetry::Format>,
+    /// Traces, metrics and logs to a collector
+    #[command(flatten)]
+    pub otlp: otlp::Options,
 }
 
 /// The files of mutual TLS; calls are plain without them.

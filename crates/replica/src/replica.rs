@@ -30,8 +30,14 @@ impl Replica {
     /// # Errors
     /// [`Failure`] with what to do.
     pub fn begin(stage: Stage, options: Options) -> Result<Self, Failure> {
-        telemetry::install(&telemetry::Options { format: options.log_format, filter: options.log.clone() })
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let telemetry = telemetry::Options {
+            format: options.log_format,
+            filter: options.log.clone(),
+            otlp: options.otlp.clone(),
+            service: Some(format!("barid-{}", service(stage))),
+            instance: options.replica.clone(),
+        };
+        telemetry::install(&telemetry).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         Self::quietly(stage, options)
     }
 
@@ -198,6 +204,18 @@ fn machine() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The last part of a service's binary's name.
+const fn service(stage: Stage) -> &'static str {
+    match stage {
+        Stage::ParserValidator => "parser-validator",
+        Stage::Transformer => "transformer",
+        Stage::Router => "router",
+        Stage::Delivery => "delivery",
+        Stage::Ledger => "ledger",
+        Stage::Ingress => "ingress",
+    }
 }
 
 /// How often a starting replica looks whether it is ready.

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod control;
 pub mod environment;
 pub mod exit;
+mod openmetrics;
+pub mod otlp;
 pub mod process;
 pub mod shutdown;
 pub mod task;

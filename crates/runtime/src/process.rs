@@ -47,6 +47,7 @@ impl Process {
             (None, exit) => exit.unwrap_or_default(),
         };
         tracing::info!(code = exit.code(), drained, "stopped");
+        crate::otlp::flush().await;
         exit
     }
 }

@@ -11,6 +11,7 @@
 mod mesh_cluster;
 mod mesh_people;
 mod mesh_takeover;
+mod mesh_traced;
 mod mesh_trim;
 mod process_answers;
 mod process_clients;
@@ -23,4 +24,5 @@ mod process_receivers;
 mod process_relay;
 mod process_silent;
 mod process_tls;
+mod process_traced;
 mod simulation;

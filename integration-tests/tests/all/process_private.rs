@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::process_relay::PATIENCE;
+use crate::process_traced::collector::Collector;
 use messages::{canary, is_clean, message, tells};
 use talkative::Talkative;
 
@@ -307,6 +308,10 @@ async fn stored(data: &Path) {
 async fn a13_m04_nothing_that_is_not_meant_to_show_messages_tells_who_they_are_about() {
     let mut home = Home::new().unwrap();
     home.set("BARID_LOG", "trace");
+    let collector = Collector::start().await;
+    home.set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    home.set("OTEL_TRACES_SAMPLER_ARG", "1");
+    home.set("BARID_OTLP_INTERVAL", "1s");
     let mut world = World::new(&home).await;
     let mut running = home.start().unwrap();
     running.ready(PATIENCE).await.unwrap();
@@ -331,6 +336,16 @@ async fn a13_m04_nothing_that_is_not_meant_to_show_messages_tells_who_they_are_a
     for (place, bytes) in &world.said {
         is_clean(place, bytes);
     }
+    let taken = collector.taken();
+    for path in ["/v1/traces", "/v1/metrics", "/v1/logs"] {
+        assert!(taken.iter().any(|(at, _)| at == path), "nothing came to {path}");
+    }
+    for (path, body) in &taken {
+        is_clean(path, body);
+    }
+    let kinds: std::collections::BTreeSet<String> = collector.spans().into_iter().map(|span| span.name).collect();
+    let all = ["accept", "append", "apply", "attempt", "deliver", "outcome", "parse", "route"];
+    assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), all);
     let log = home.log();
     assert!(log.contains("DEBUG"), "not everything was logged");
     is_clean("the log", log.as_bytes());

@@ -11,7 +11,8 @@ use barid_config::document::{DestinationState, OnFull};
 use barid_config::{DestinationSpec, Snapshot};
 use barid_custody::{Pauses, What};
 use barid_log::{Log, LogError};
-use barid_model::{Clock, Name, Outcome, Partitions};
+use barid_model::{Clock, DeliveryId, Name, Outcome, Partitions};
+use barid_trace::TraceId;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -27,7 +28,7 @@ use crate::owner::{Options, OwnerError, Plan};
 const COMMANDS_WAITING: usize = 64;
 
 /// Told of each delivery that ends.
-pub type Ended = Arc<dyn Fn(&Name, Outcome, Duration) + Send + Sync>;
+pub type Ended = Arc<dyn Fn(&Name, Outcome, Duration, Option<TraceId>) + Send + Sync>;
 /// Channels that are paused, as the owners see them.
 pub type PausedChannels = Arc<BTreeSet<Name>>;
 /// Runs an owner to its end.
@@ -248,7 +249,7 @@ impl Destinations {
         let (plan, plans) = watch::channel(Arc::new(self.plan(spec, &connector)));
         let shared = Arc::new(Shared::default());
         let (ended, name) = (Arc::clone(&self.parts.ended), spec.name.clone());
-        shared.on_end(Box::new(move |outcome, took| ended(&name, outcome, took)));
+        shared.on_end(Box::new(move |outcome, took, trace| ended(&name, outcome, took, trace)));
         let options = Options {
             log: Arc::clone(&self.parts.log),
             destination: spec.name.clone(),

@@ -17,4 +17,5 @@ pub mod process;
 pub mod report;
 #[cfg(test)]
 mod testing;
+mod traced;
 pub mod window;

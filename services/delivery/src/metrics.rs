@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use barid_log::{Log, LogError};
 use barid_model::{Clock, Name, Outcome, Partitions};
+use barid_runtime::admin::{Timed, observe};
+use barid_trace::TraceId;
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::backlog::waiting;
@@ -32,7 +33,7 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-type Way = Family<DestinationLabel, Histogram, fn() -> Histogram>;
+type Way = Family<DestinationLabel, Timed, fn() -> Timed>;
 
 /// The metrics of destinations.
 pub struct Metrics {
@@ -50,8 +51,8 @@ impl Metrics {
     /// Registers them.
     #[must_use]
     pub fn new(registry: &mut Registry) -> Self {
-        fn way() -> Histogram {
-            Histogram::new(WAYS)
+        fn way() -> Timed {
+            Timed::new(WAYS.into_iter())
         }
         let metrics = Self {
             outcomes: Family::default(),
@@ -81,11 +82,11 @@ impl Metrics {
     #[must_use]
     pub fn ended(&self) -> Ended {
         let (outcomes, way) = (self.outcomes.clone(), self.way.clone());
-        Arc::new(move |destination: &Name, outcome: Outcome, took: Duration| {
+        Arc::new(move |destination: &Name, outcome: Outcome, took: Duration, trace: Option<TraceId>| {
             let destination = destination.to_string();
             if outcome == Outcome::Delivered {
                 let label = DestinationLabel { destination: destination.clone() };
-                way.get_or_create(&label).observe(took.as_secs_f64());
+                observe(&way.get_or_create(&label), took.as_secs_f64(), trace);
             }
             outcomes.get_or_create(&OutcomeLabels { destination, outcome: outcome.word() }).inc();
         })

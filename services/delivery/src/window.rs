@@ -141,6 +141,9 @@ impl Window {
     /// The entry's answer is known and being recorded.
     pub fn recording(&mut self, id: EntryId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
+        if let Some(trace) = &mut entry.trace {
+            trace.recording();
+        }
         if std::mem::replace(&mut entry.phase, Phase::Recording) == Phase::Ready {
             self.ready.retain(|ready| *ready != id);
         }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::accept::{AcceptError, Seen};
 use crate::context::Gate;
 use crate::pending::{OnTheWay, Pending, Settled};
+use crate::traced::{Item, Traced};
 
 /// How often a message that the stage crashes on is tried: the crash may have been another's fault.
 const CRASHES_MAX: u32 = 3;
@@ -40,40 +41,42 @@ pub(crate) struct Arrival<'a> {
 
 impl Gate {
     /// Judges messages; none where the stage gives no verdict on one within its bounds.
-    pub(crate) async fn judge(&self, raws: &[Bytes], arrival: &Arrival<'_>) -> Vec<Option<Verdict>> {
-        if raws.is_empty() {
+    pub(crate) async fn judge(&self, items: &mut [Item], arrival: &Arrival<'_>) -> Vec<Option<Verdict>> {
+        if items.is_empty() {
             return Vec::new();
         }
-        let bytes = raws.iter().map(|raw| raw.len() as u64).sum();
-        self.meters.received.inc_by(raws.len() as u64);
+        let bytes = items.iter().map(|item| item.raw.len() as u64).sum();
+        self.meters.received.inc_by(items.len() as u64);
         self.meters.bytes.inc_by(bytes);
-        let batch = raws.iter().map(|raw| self.input(raw, arrival)).collect();
+        let batch = items.iter_mut().map(|item| self.input(item, arrival)).collect();
         let verdicts = self.shared.parts.parse.call(batch).await;
-        let mut judged = Vec::with_capacity(raws.len());
+        let mut judged = Vec::with_capacity(items.len());
         let mut verdicts = verdicts.into_iter();
-        for raw in raws {
-            judged.push(match verdicts.next() {
+        for item in items {
+            let verdict = match verdicts.next() {
                 Some(Ok(verdict)) => Some(verdict),
-                Some(Err(error)) => self.judge_again(raw, arrival, error).await,
+                Some(Err(error)) => self.judge_again(item, arrival, error).await,
                 None => None,
-            });
+            };
+            item.parsed(verdict.as_ref());
+            judged.push(verdict);
         }
         judged
     }
 
-    fn input(&self, raw: &Bytes, arrival: &Arrival<'_>) -> ParseInput {
+    fn input(&self, item: &mut Item, arrival: &Arrival<'_>) -> ParseInput {
         ParseInput {
-            uid: MessageUid::new(arrival.received),
-            raw: Payload::new(raw.clone()),
+            uid: item.uid,
+            raw: Payload::new(item.raw.clone()),
             received: arrival.received,
             listener: self.name.clone(),
             peer: Arc::clone(arrival.peer),
-            traceparent: arrival.traceparent.clone(),
+            traceparent: item.parsing().or_else(|| arrival.traceparent.clone()),
             table: Arc::clone(&self.shared.rules.load().table),
         }
     }
 
-    async fn judge_again(&self, raw: &Bytes, arrival: &Arrival<'_>, first: StageError) -> Option<Verdict> {
+    async fn judge_again(&self, item: &mut Item, arrival: &Arrival<'_>, first: StageError) -> Option<Verdict> {
         let deadline = Instant::now() + self.bounds().stage;
         let mut error = first;
         let mut crashes = 0;
@@ -87,7 +90,7 @@ impl Gate {
                 tracing::error!(listener = %self.name, peer = %arrival.peer.origin, %error, "parse stage gave no verdict");
                 return None;
             }
-            error = match self.shared.parts.parse.call(vec![self.input(raw, arrival)]).await.pop() {
+            error = match self.shared.parts.parse.call(vec![self.input(item, arrival)]).await.pop() {
                 Some(Ok(verdict)) => return Some(verdict),
                 Some(Err(error)) => error,
                 None => StageError::Unavailable("no output".to_owned()),
@@ -99,11 +102,13 @@ impl Gate {
     pub(crate) async fn admit(
         &self,
         verdict: Option<Verdict>,
-        raw: Bytes,
+        item: Item,
         arrival: &Arrival<'_>,
         tolerated: Option<Finding>,
     ) -> Pending {
-        match verdict {
+        let Item { raw, mut trace, .. } = item;
+        let traced = trace.as_deref_mut();
+        let pending = match verdict {
             None => {
                 let reason = AcceptError::Unavailable("it could not be checked".to_owned());
                 self.refuse_ours(&raw, arrival.read, reason)
@@ -112,9 +117,10 @@ impl Gate {
                 self.meters.discarded("acknowledgement");
                 Pending::settled(Header::default(), Mode::Standard, true, arrival.read, Settled::Silent)
             }
-            Some(Verdict::Reject(rejected)) => self.reject(*rejected, raw, arrival),
-            Some(Verdict::Accept(accepted)) => self.accept(*accepted, raw, arrival, tolerated).await,
-        }
+            Some(Verdict::Reject(rejected)) => self.reject(*rejected, raw, arrival, traced),
+            Some(Verdict::Accept(accepted)) => self.accept(*accepted, raw, arrival, tolerated, traced).await,
+        };
+        pending.traced(trace)
     }
 
     /// A refusal for our reasons of a message that was not judged.
@@ -124,7 +130,16 @@ impl Gate {
     }
 
     /// A refusal of content, kept for people as far as there is room.
-    pub(crate) fn reject(&self, rejected: Rejected, raw: Bytes, arrival: &Arrival<'_>) -> Pending {
+    pub(crate) fn reject(
+        &self,
+        rejected: Rejected,
+        raw: Bytes,
+        arrival: &Arrival<'_>,
+        traced: Option<&mut Traced>,
+    ) -> Pending {
+        if let Some(traced) = traced {
+            traced.refused(&rejected);
+        }
         let Rejected { refusal, findings, header, ack, is_response, .. } = &rejected;
         let (header, mode, is_response) = (header.clone(), *ack, *is_response);
         let disposition = match refusal {
@@ -185,8 +200,12 @@ impl Gate {
         raw: Bytes,
         arrival: &Arrival<'_>,
         tolerated: Option<Finding>,
+        mut traced: Option<&mut Traced>,
     ) -> Pending {
         let Accepted { mut envelope, header, ack, is_response } = accepted;
+        if let Some(traced) = &mut traced {
+            traced.accepted(&mut envelope);
+        }
         let accept = &self.shared.parts.accept;
         let ours = |header, error: AcceptError| {
             self.meters.refused(error.word());
@@ -200,13 +219,19 @@ impl Gate {
             Seen::No => {}
             Seen::Same(_) => {
                 self.meters.duplicates.inc();
+                accept.resent(&envelope);
+                if let Some(traced) = traced {
+                    traced.duplicate();
+                }
                 let again = Pending::settled(header, ack, is_response, arrival.read, Settled::Accepted);
                 return match waits {
                     None => again,
                     Some(waits) => again.answer(self, waits),
                 };
             }
-            Seen::OtherBytes => return self.reject(used_before(envelope, header, ack, is_response), raw, arrival),
+            Seen::OtherBytes => {
+                return self.reject(used_before(envelope, header, ack, is_response), raw, arrival, traced);
+            }
         }
         envelope.findings.extend(tolerated);
         let channel = envelope.channel.clone();
@@ -214,6 +239,9 @@ impl Gate {
         let turn = shared.rules.load().rates.turn(&shared.turns, &envelope.facility.name, arrival.read);
         let pending = Pending::settled(header, ack, is_response, arrival.read, Settled::Silent);
         let deadline = arrival.read + self.bounds().durable;
+        if let Some(traced) = traced {
+            traced.appending();
+        }
         let submitted = tokio::time::timeout_at(deadline, accept.submit(envelope, Payload::new(raw))).await;
         match submitted {
             Ok(Ok(ticket)) => pending.durable(OnTheWay { ticket, deadline, channel, waits }).not_before(turn),

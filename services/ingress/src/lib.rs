@@ -31,6 +31,7 @@ mod shown;
 mod socket;
 mod tls;
 mod tokens;
+mod traced;
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use barid_hl7::ack::AckCode;
 use barid_model::Name;
+use barid_runtime::admin::{Timed, observe};
+use barid_trace::TraceId;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// Seconds from the last byte read to the acknowledgement: from one fast sync to the bounded wait.
@@ -53,7 +54,7 @@ impl EncodeLabelValue for NameLabel {
     }
 }
 
-type Latency = Family<ListenerLabel, Histogram, fn() -> Histogram>;
+type Latency = Family<ListenerLabel, Timed, fn() -> Timed>;
 
 /// The metrics of all listeners of a process.
 #[derive(Clone)]
@@ -76,8 +77,8 @@ impl Metrics {
     /// Registers them, in a registry whose prefix is the program's.
     #[must_use]
     pub fn new(registry: &mut Registry) -> Self {
-        fn histogram() -> Histogram {
-            Histogram::new(LATENCIES)
+        fn histogram() -> Timed {
+            Timed::new(LATENCIES.into_iter())
         }
         let latency: Latency = Family::new_with_constructor(histogram);
         let metrics = Self {
@@ -161,7 +162,7 @@ pub(crate) struct ListenerMetrics {
     pub(crate) noise: Counter,
     pub(crate) unwritten: Counter,
     pub(crate) connections: Gauge,
-    latency: Histogram,
+    latency: Timed,
     unanswered: Counter,
     codes: [Counter; 6],
     all: Metrics,
@@ -176,9 +177,9 @@ impl ListenerMetrics {
         self.totals.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A message was answered (or no answer was due).
-    pub(crate) fn acknowledged(&self, code: Option<AckCode>, after: Duration) {
-        self.latency.observe(after.as_secs_f64());
+    /// A message was answered (or no answer was due); the trace is its example.
+    pub(crate) fn acknowledged(&self, code: Option<AckCode>, after: Duration, trace: Option<TraceId>) {
+        observe(&self.latency, after.as_secs_f64(), trace);
         let known = CODES.iter().position(|known| Some(*known) == code).and_then(|at| self.codes.get(at));
         known.unwrap_or(&self.unanswered).inc();
     }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::accept::{AcceptError, AnswerForSender, Ticket};
 use crate::context::Gate;
+use crate::traced::Traced;
 
 /// A message that has to be answered.
 pub(crate) struct Pending {
@@ -29,6 +30,8 @@ pub(crate) struct Pending {
     pub(crate) read: Instant,
     /// Bytes it came as: what its connection holds for it until it is answered.
     pub(crate) bytes: usize,
+    /// What is told of its way.
+    pub(crate) trace: Option<Box<Traced>>,
     /// Its sender is too fast: not answered before.
     not_before: Option<Instant>,
     channel: Option<Name>,
@@ -72,13 +75,18 @@ impl Pending {
     /// A message that is to be answered so.
     pub(crate) fn settled(header: Header, mode: Mode, is_response: bool, read: Instant, settled: Settled) -> Self {
         let step = Step::Settled(settled);
-        Self { header, mode, is_response, read, bytes: 0, not_before: None, channel: None, step }
+        Self { header, mode, is_response, read, bytes: 0, trace: None, not_before: None, channel: None, step }
     }
 
     /// A message on its way into the log.
     pub(crate) fn durable(self, on_the_way: OnTheWay) -> Self {
         let OnTheWay { ticket, deadline, channel, waits } = on_the_way;
         Self { channel, step: Step::Durable { ticket, deadline, waits }, ..self }
+    }
+
+    /// The same, whose way is told.
+    pub(crate) fn traced(self, trace: Option<Box<Traced>>) -> Self {
+        Self { trace, ..self }
     }
 
     /// The same, not answered before its sender's turn.
@@ -138,6 +146,9 @@ impl Pending {
                 Step::Settled(_) => return Poll::Ready(()),
                 Step::Durable { ticket, deadline, waits } => match ticket.poll_unpin(cx) {
                     Poll::Ready(Ok(())) => {
+                        if let Some(trace) = &mut self.trace {
+                            trace.appended(None);
+                        }
                         gate.meters.accepted(self.channel.as_ref());
                         durable(gate, self.read, *waits)
                     }

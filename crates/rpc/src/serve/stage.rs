@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_model::MessageUid;
 use barid_model::stage::{Local, Stage, StageError};
+use barid_trace::{Kind, Started};
 use barid_transform::{Applied, ApplyInput};
 use barid_validate::{ParseInput, ParseTable, Verdict};
 use tokio::sync::Semaphore;
@@ -65,13 +67,19 @@ type Computed<R> = Result<R, Failed>;
 fn compute<S: Stage, R: prost::Message>(
     stage: &Local<S>,
     inputs: Vec<Result<S::Input, Failed>>,
+    serving: impl Fn(&S::Input) -> Option<Started>,
     encode: impl Fn(&S::Input, &S::Output) -> R,
 ) -> Vec<Computed<R>> {
     let mut room = ANSWER_BYTES_MAX;
     let single = inputs.len() == 1;
     let mut one = |input: Result<S::Input, Failed>| {
         let input = input?;
-        let output = stage.one(&input).map_err(Failed::Stage)?;
+        let span = serving(&input);
+        let output = stage.one(&input);
+        if let Some(span) = span {
+            span.end(output.as_ref().err().map(fault), |_| {});
+        }
+        let output = output.map_err(Failed::Stage)?;
         let result = encode(&input, &output);
         let size = result.encoded_len();
         match room.checked_sub(size) {
@@ -85,6 +93,19 @@ fn compute<S: Stage, R: prost::Message>(
         Ok(result)
     };
     inputs.into_iter().map(&mut one).collect()
+}
+
+/// The span of an item of a call that came at `called`.
+fn serving(name: &'static str, traceparent: Option<&str>, uid: MessageUid, called: Instant) -> Option<Started> {
+    Started::of(name, traceparent, uid).map(|span| span.kind(Kind::Server).begun(called.elapsed()))
+}
+
+const fn fault(error: &StageError) -> &'static str {
+    match error {
+        StageError::Crashed => "crashed",
+        StageError::UnknownRevision(_) => "unknown_revision",
+        StageError::Unavailable(_) => "unavailable",
+    }
 }
 
 /// The parse stage, served.
@@ -103,7 +124,7 @@ impl<S: Stage<Input = ParseInput, Output = Verdict>> Parsing<S> {
 #[tonic::async_trait]
 impl<S: Stage<Input = ParseInput, Output = Verdict>> parse::parse_server::Parse for Parsing<S> {
     async fn parse(&self, request: Request<parse::ParseRequest>) -> Result<Response<parse::ParseResponse>, Status> {
-        let held = self.computer.hold()?;
+        let (held, called) = (self.computer.hold()?, Instant::now());
         let wait = wait(&request);
         bounded(request.get_ref().items.len())?;
         let mut inputs = Vec::new();
@@ -121,7 +142,8 @@ impl<S: Stage<Input = ParseInput, Output = Verdict>> parse::parse_server::Parse 
             let failure = |failed| parse::ParseResult {
                 result: Some(parse::parse_result::Result::Failure(failure_wire(&failed))),
             };
-            let computed = compute(&stage, inputs, encode).into_iter();
+            let serving = |input: &ParseInput| serving("parse", input.traceparent.as_deref(), input.uid, called);
+            let computed = compute(&stage, inputs, serving, encode).into_iter();
             computed.map(|result| result.unwrap_or_else(failure)).collect()
         });
         let results = results.await?;
@@ -153,7 +175,7 @@ where
         &self,
         request: Request<transform::ApplyRequest>,
     ) -> Result<Response<transform::ApplyResponse>, Status> {
-        let held = self.computer.hold()?;
+        let (held, called) = (self.computer.hold()?, Instant::now());
         let wait = wait(&request);
         bounded(request.get_ref().items.len())?;
         let mut inputs = Vec::new();
@@ -173,7 +195,11 @@ where
             let failure = |failed| transform::ApplyResult {
                 result: Some(transform::apply_result::Result::Failure(failure_wire(&failed))),
             };
-            let computed = compute(&stage, inputs, encode).into_iter();
+            let serving = |input: &ApplyInput| {
+                let envelope = &input.envelope;
+                serving("apply", envelope.traceparent.as_deref(), envelope.uid, called)
+            };
+            let computed = compute(&stage, inputs, serving, encode).into_iter();
             computed.map(|result| result.unwrap_or_else(failure)).collect()
         });
         let results = results.await?;

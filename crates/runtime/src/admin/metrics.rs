@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use barid_model::Clock as _;
 
 use crate::clock::SystemClock;
+use crate::otlp::Sendings;
 
 /// Ticks a second in `/proc/self/stat`; 100 on every Linux that Barid runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -24,6 +25,7 @@ pub fn registry() -> Registry {
     let started = ConstGauge::new(SystemClock.now().millis() / 1_000);
     registry.register("start_time_seconds", "When the process started, seconds since the epoch", started);
     registry.register_collector(Box::new(OwnProcess));
+    registry.register_collector(Box::new(Sendings));
     registry
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
@@ -13,12 +13,15 @@ use tokio::net::TcpListener;
 
 use crate::admin::readiness::Readiness;
 use crate::shutdown::Drain;
+use crate::{openmetrics, otlp};
 
 /// Where it listens where nothing says otherwise: this machine only.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9610";
 
-/// The media type of the answer to `/metrics`.
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of the answer to `/metrics` with exemplars, for who asks for it.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of the answer to `/metrics` for all others.
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The admin endpoint cannot be opened or failed.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,7 @@ impl Bound {
         registry: Arc<Registry>,
         mut drain: Drain,
     ) -> Result<(), AdminError> {
+        otlp::observe(&registry);
         let router = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
@@ -98,10 +102,13 @@ async fn ready(State(shared): State<Shared>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
+async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let is_open = accept.into_iter().any(|accept| accept.contains("application/openmetrics-text"));
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &shared.registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
+        Ok(()) if is_open => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Ok(()) => ([(header::CONTENT_TYPE, PLAIN)], openmetrics::plain(&text)).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot write metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -9,9 +9,15 @@ use super::{Readiness, bind, registry};
 use crate::shutdown::Shutdown;
 
 async fn get(address: SocketAddr, path: &str) -> String {
+    get_as(address, path, "*/*").await
+}
+
+async fn get_as(address: SocketAddr, path: &str, accept: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: barid\r\nConnection: close\r\n\r\n").as_bytes())
+        .write_all(
+            format!("GET {path} HTTP/1.1\r\nHost: barid\r\nAccept: {accept}\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
         .await
         .unwrap();
     let mut text = String::new();
@@ -65,9 +71,13 @@ async fn the_endpoint_answers_through_the_drain() {
 }
 
 #[tokio::test]
-async fn metrics_are_openmetrics_text_with_the_process_in_it() {
+async fn metrics_are_openmetrics_text_for_who_asks_for_it_and_prometheus_text_for_others() {
     let (address, _shutdown) = endpoint(&Readiness::default()).await;
     let answer = get(address, "/metrics").await;
+    assert!(answer.contains("text/plain; version=0.0.4") && !answer.contains("# EOF"), "{answer}");
+    assert!(answer.contains("# TYPE barid_telemetry_dropped_total counter\n"), "{answer}");
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    let answer = get_as(address, "/metrics", accept).await;
     assert!(answer.contains("application/openmetrics-text"), "{answer}");
     assert!(answer.contains("barid_build_info{version="), "{answer}");
     assert!(answer.contains("# EOF"), "{answer}");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use barid_model::DeliveryId;
 use barid_model::record::OutRecord;
+use barid_trace::Context;
 
 /// One delivery on its way out. Cheap to clone: the record and its payload are shared.
 #[derive(Debug, Clone)]
@@ -13,13 +14,15 @@ pub struct Outgoing {
     /// Sent at or below the send limit of a crashed owner, or again after a failure that may have delivered it: the
     /// receiver may have it already, and is told so where its protocol can carry it.
     pub possible_duplicate: bool,
+    /// The span of this attempt, for a receiver whose protocol can carry it.
+    pub trace: Option<Context>,
 }
 
 impl Outgoing {
     /// A delivery, not known to have been sent before.
     #[must_use]
     pub fn new(record: Arc<OutRecord>) -> Self {
-        Self { record, possible_duplicate: false }
+        Self { record, possible_duplicate: false, trace: None }
     }
 
     /// Its identity, which is also its idempotency key.

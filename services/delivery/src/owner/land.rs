@@ -14,6 +14,7 @@ use super::command::Telling;
 use super::commit::LIMIT_STRIDE;
 use super::write::Over;
 use super::{Owner, OwnerError};
+use crate::traced;
 use crate::window::EntryId;
 
 /// What is durable now.
@@ -88,13 +89,15 @@ impl Owner {
             match landed {
                 Landed::Ended(id, outcome, position) => {
                     if let Some(entry) = self.window.finish(id, position) {
-                        self.options.shared.ended(outcome, entry.record.received, self.options.clock.now());
+                        traced::ended(&entry, outcome);
+                        self.options.shared.ended(outcome, &entry, self.options.clock.now());
                     }
                 }
                 Landed::Parked { entry, position, why, out, record } => {
                     self.parking.parked(position, why, out, &record);
-                    if let Some(id) = entry.filter(|_| why != Parked::Quarantined) {
-                        self.window.finish(id, u64::MAX);
+                    let parked = entry.filter(|_| why != Parked::Quarantined);
+                    if let Some(entry) = parked.and_then(|id| self.window.finish(id, u64::MAX)) {
+                        traced::parked(&entry, why);
                     }
                 }
                 Landed::Mark(position) => self.parking.end_marker(position),

@@ -9,6 +9,7 @@ use super::suspects::Blamed;
 use super::write::Ending;
 use super::{Owner, OwnerError, Plan};
 use crate::connect::{Backoff, Outgoing, Sent, Verdict};
+use crate::traced::Traced;
 use crate::window::{Entry, EntryId, Phase, Place};
 
 impl Owner {
@@ -56,8 +57,11 @@ impl Owner {
     fn start(&mut self, id: EntryId) {
         let Some(entry) = self.window.get_mut(id) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        let out =
-            Outgoing { record: std::sync::Arc::clone(&entry.record), possible_duplicate: entry.possible_duplicate };
+        let out = Outgoing {
+            trace: entry.trace.as_mut().and_then(Traced::sending),
+            possible_duplicate: entry.possible_duplicate,
+            ..Outgoing::new(std::sync::Arc::clone(&entry.record))
+        };
         match self.slots.start(id, out) {
             Ok(()) => self.suspects.sending(id),
             Err(id) => self.window.again(id),
@@ -87,8 +91,8 @@ impl Owner {
     pub(super) fn answered(&mut self, id: EntryId, sent: &Sent) {
         let awaited = self.is_awaited(id);
         let Some(entry) = self.window.get_mut(id) else { return };
-        let out =
-            Outgoing { record: std::sync::Arc::clone(&entry.record), possible_duplicate: entry.possible_duplicate };
+        let possible_duplicate = entry.possible_duplicate;
+        let out = Outgoing { possible_duplicate, ..Outgoing::new(std::sync::Arc::clone(&entry.record)) };
         let attempts = entry.attempts;
         if let Sent::Failed(error) = sent {
             entry.possible_duplicate |= error.may_have_arrived;
@@ -98,6 +102,9 @@ impl Owner {
             Sent::Failed(_) | Sent::Unsendable(_) => None,
         };
         let verdict = (self.plan.judge)(&out, sent, attempts, awaited);
+        if let Some(trace) = self.window.get_mut(id).and_then(|entry| entry.trace.as_mut()) {
+            trace.sent(&out, sent, &verdict, attempts);
+        }
         self.options.shared.attempted(&out, sent, &verdict, attempts, self.options.clock.now());
         let blamed = self.weigh(id, sent, &verdict);
         if let Some(command) = self.meant.remove(&id) {

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use barid_model::record::Parked;
 use barid_model::{DeliveryId, Lane, Outcome, Timestamp};
+use barid_trace::TraceId;
 use parking_lot::Mutex;
 
 use super::trouble::{Trouble, Troubles, Try};
 use super::{Owner, Plan};
 use crate::connect::{Outgoing, Sent, Verdict};
+use crate::window::Entry;
 
 /// Held lanes that are named in the status; the rest are counted.
 const HELD_LANES_SHOWN: usize = 100;
 
-/// Called for each delivery that ended: how, and how long after it was received.
-pub type Ended = Box<dyn Fn(Outcome, Duration) + Send + Sync>;
+/// Called for each delivery that ended: how, how long after it was received, and its trace where that is kept.
+pub type Ended = Box<dyn Fn(Outcome, Duration, Option<TraceId>) + Send + Sync>;
 
 /// The present state of an owner, written by it and read by the status and the metrics.
 #[derive(Default)]
@@ -112,14 +114,15 @@ impl Shared {
         }
     }
 
-    pub(super) fn ended(&self, outcome: Outcome, received: Timestamp, now: Timestamp) {
+    pub(super) fn ended(&self, outcome: Outcome, entry: &Entry, now: Timestamp) {
         if outcome == Outcome::Delivered {
             self.delivered.fetch_add(1, Ordering::Relaxed);
             self.last.store(now.micros(), Ordering::Relaxed);
         }
         let ended = self.ended.lock().clone();
         if let Some(ended) = ended {
-            ended(outcome, now.since(received));
+            let kept = entry.trace.and_then(|trace| trace.kept());
+            ended(outcome, now.since(entry.record.received), kept);
         }
     }
 }

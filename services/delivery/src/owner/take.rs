@@ -10,6 +10,7 @@ use barid_pipeline::subject;
 use super::circuit::pause;
 use super::{OutBatch, Owner, OwnerError};
 use crate::parking::Offer;
+use crate::traced::{self, Traced};
 use crate::window::{Entry, EntryId, Phase, Place, shares_lane};
 
 /// Records of PARK looked at in one step; the rest waits for the next, so that sends are not held up.
@@ -111,6 +112,7 @@ impl Owner {
             || self.parking.is_doubted(position);
         let pause = pause(self.plan.retry_initial, self.plan.retry_max, record.attempts, position);
         let entry = Entry {
+            trace: Traced::resumed(&record.delivery),
             record: Arc::new(record.delivery),
             place: Place::Park(position),
             out: record.out,
@@ -143,7 +145,9 @@ impl Owner {
                     self.parking.hold(position, parked_for, &record);
                     self.write_held(id, position, findings);
                 }
-                self.window.withdraw(id);
+                if let Some(entry) = self.window.withdraw(id) {
+                    traced::parked(&entry, why);
+                }
                 self.parking.withdrawn(position, &record);
             }
         }

@@ -16,6 +16,7 @@ use super::command::{Refusal, Reply, Telling, told};
 use super::write::Ending;
 use super::{Owner, OwnerError};
 use crate::connect::Verdict;
+use crate::traced;
 use crate::window::{Entry, EntryId, Phase, Place};
 
 /// What a person wants to become of one delivery, and who is told.
@@ -106,7 +107,8 @@ impl Owner {
         let entry = Entry::from_out(Arc::new(record), out.0, out.1, self.now());
         let findings = entry.record.set_aside.clone().unwrap_or_default();
         let outcome = self.decided(&entry, findings.clone(), &meant);
-        self.options.shared.ended(meant.outcome(), entry.record.received, self.options.clock.now());
+        traced::ended(&entry, meant.outcome());
+        self.options.shared.ended(meant.outcome(), &entry, self.options.clock.now());
         self.overflow.add(out.0, out.1, self.writing.next().0);
         if meant.keep {
             let record = self.park_of(&entry, Parked::Quarantined, findings, None);

@@ -16,6 +16,7 @@ use super::answer::{answer_of, cut};
 use super::command::Telling;
 use super::land::{InFlight, Landed, land};
 use super::{Owner, OwnerError};
+use crate::traced;
 use crate::window::{Entry, EntryId, Place};
 
 /// How a delivery ends.
@@ -131,7 +132,8 @@ impl Owner {
     pub(super) fn write_ahead(&mut self, delivery: Arc<OutRecord>, out: (Partition, u64), why: Finding) {
         let findings = delivery.set_aside.clone().unwrap_or_else(|| vec![why]);
         let (at, entry) = (self.options.clock.now(), Entry::from_out(delivery, out.0, out.1, self.now()));
-        self.options.shared.ended(Outcome::Quarantined, entry.record.received, at);
+        traced::ended(&entry, Outcome::Quarantined);
+        self.options.shared.ended(Outcome::Quarantined, &entry, at);
         let ending = Ending { findings: findings.clone(), ..Ending::of(Outcome::Quarantined) };
         let outcome = self.outcome_of(&entry, ending);
         let record = self.park_of(&entry, Parked::Quarantined, findings, None);
@@ -211,7 +213,10 @@ impl Owner {
             possible_duplicate: entry.possible_duplicate,
             findings,
             answer: answer.map(cut),
-            delivery: (*entry.record).clone(),
+            delivery: OutRecord {
+                traceparent: entry.trace.map_or_else(|| entry.record.traceparent.clone(), |trace| Some(trace.header())),
+                ..(*entry.record).clone()
+            },
         }
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use barid_model::record::{OutRecord, Parked};
 use barid_model::{Partition, Timestamp};
 
+use crate::traced::Traced;
+
 /// The order of admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EntryId(u64);
@@ -75,13 +77,16 @@ pub struct Entry {
     pub why: Option<Parked>,
     /// The next of its lanes has been let go ahead of its record.
     pub gone_ahead: bool,
+    /// What is told of its way.
+    pub trace: Option<Traced>,
 }
 
 impl Entry {
     /// A delivery read from OUT.
     #[must_use]
-    pub const fn from_out(record: Arc<OutRecord>, partition: Partition, position: u64, now: Timestamp) -> Self {
+    pub fn from_out(record: Arc<OutRecord>, partition: Partition, position: u64, now: Timestamp) -> Self {
         Self {
+            trace: Traced::taken(&record),
             record,
             place: Place::Out { partition, position },
             out: (partition, position),

@@ -52,7 +52,7 @@ impl Conversation {
     }
 
     async fn message(&self, request: Request<Incoming>) -> Result<Response<Body>, Refused> {
-        let gate = &self.gate;
+        let (gate, began) = (&self.gate, Instant::now());
         check_target(gate, &request)?;
         let content_type = check_type(request.headers())?;
         let peer = self.recognise(request.headers())?;
@@ -61,12 +61,19 @@ impl Conversation {
         let raw = self.body(request.into_body(), &mut held).await?;
         let received = gate.shared.parts.clock.now();
         let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent };
-        let verdict = gate.judge(std::slice::from_ref(&raw), &arrival).await.pop().flatten();
+        let mut item = gate.item(raw, &arrival, began);
+        let verdict = gate.judge(std::slice::from_mut(&mut item), &arrival).await.pop().flatten();
         self.show(verdict.as_ref(), received);
-        let mut pending = gate.admit(verdict, raw, &arrival, None).await;
+        let mut pending = gate.admit(verdict, item, &arrival, None).await;
         self.settle(&mut pending).await;
         let answer = self.replies.lock().reply(&pending);
-        gate.meters.acknowledged(answer.code, pending.read.elapsed());
+        let mut trace = pending.trace.take();
+        if let Some(trace) = &mut trace {
+            trace.answered(pending.outcome(), answer.code);
+            trace.end(true);
+        }
+        let kept = trace.and_then(|trace| trace.kept());
+        gate.meters.acknowledged(answer.code, pending.read.elapsed(), kept);
         if let Some(present) = &*self.present.lock() {
             present.answered(answer.code);
         }

@@ -27,12 +27,12 @@ where
             if head.poll(&self.gate, &mut cx).is_pending() {
                 break;
             }
-            let Some(head) = self.queue.pop_front() else { break };
+            let Some(mut head) = self.queue.pop_front() else { break };
             self.unanswered = self.unanswered.saturating_sub(head.bytes);
             if let Some(error) = head.ours() {
                 self.refuse_rest(error);
             }
-            self.answer(&head);
+            self.answer(&mut head);
         }
     }
 
@@ -67,7 +67,7 @@ where
         true
     }
 
-    fn answer(&mut self, pending: &Pending) {
+    fn answer(&mut self, pending: &mut Pending) {
         let reply = self.replies.reply(pending);
         if self.release == MllpRelease::Two {
             let control = if pending.is_ours() { Control::Nack } else { Control::Ack };
@@ -78,7 +78,13 @@ where
             // Only a request whose own delimiters are block characters could do this, and no parser takes those.
             self.gate.meters.unwritten.inc();
         }
-        self.gate.meters.acknowledged(reply.code, pending.read.elapsed());
+        let mut trace = pending.trace.take();
+        if let Some(trace) = &mut trace {
+            trace.answered(pending.outcome(), reply.code);
+        }
+        let kept = trace.as_ref().and_then(|trace| trace.kept());
+        self.gate.meters.acknowledged(reply.code, pending.read.elapsed(), kept);
+        self.answered.extend(trace);
         if let Some(present) = &self.present {
             present.answered(reply.code);
         }
@@ -95,6 +101,7 @@ where
         match tokio::time::timeout(most, write).await {
             Ok(Ok(())) => {
                 self.collected = 0;
+                self.answered.drain(..).for_each(|trace| trace.end(true));
                 Ok(())
             }
             Ok(Err(error)) => Err(error),

@@ -12,6 +12,7 @@ use super::Connection;
 use crate::accept::AcceptError;
 use crate::intake::Arrival;
 use crate::pending::{Pending, Settled};
+use crate::traced::Item;
 
 /// Frames in a row that are no HL7 until the connection is closed: this peer is not what it should be.
 const STRANGERS_MAX: u32 = 3;
@@ -22,6 +23,8 @@ pub(super) struct Frame {
     /// The byte of the stream before it.
     start: u64,
     tolerated: Option<Finding>,
+    /// When its first byte was read.
+    began: Instant,
 }
 
 impl<S> Connection<S>
@@ -35,7 +38,7 @@ where
                 self.finishing = true;
                 break;
             }
-            if self.queue.len() + self.batch.len() >= self.pipeline {
+            if self.queue.len() + self.batch.len() >= self.pipeline || self.is_slowed(!self.batch.is_empty()) {
                 break;
             }
             let start = self.consumed();
@@ -45,9 +48,9 @@ where
             };
             match event {
                 Event::Frame(frame) => {
-                    self.frame_since = None;
+                    let began = self.frame_since.take().map_or(self.last_read, |(since, _)| since);
                     let tolerated = frame.warning.map(tolerated);
-                    self.batch.push(Frame { raw: frame.payload, start, tolerated });
+                    self.batch.push(Frame { raw: frame.payload, start, tolerated, began });
                 }
                 Event::TooLarge { prefix } => {
                     self.admit().await;
@@ -94,17 +97,19 @@ where
         let peer = std::sync::Arc::clone(&self.peer);
         let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent: None };
         let refused_until = self.refused_until;
-        let judged: Vec<Bytes> =
-            batch.iter().filter(|frame| frame.start >= refused_until).map(|frame| frame.raw.clone()).collect();
-        let mut verdicts = gate.judge(&judged, &arrival).await.into_iter();
-        for frame in batch {
+        let item = |frame: &Frame| gate.item(frame.raw.clone(), &arrival, frame.began);
+        let mut items: Vec<Item> = batch.iter().map(item).collect();
+        // Frames stand in their order, so those that are refused come first.
+        let refused = batch.iter().take_while(|frame| frame.start < refused_until).count();
+        let mut verdicts = gate.judge(items.get_mut(refused..).unwrap_or_default(), &arrival).await.into_iter();
+        for (frame, item) in batch.into_iter().zip(items) {
             let bytes = frame.raw.len();
             let verdict = if frame.start >= refused_until { verdicts.next().flatten() } else { None };
             let mut pending = if frame.start < self.refused_until {
-                gate.refuse_ours(&frame.raw, arrival.read, AcceptError::Earlier)
+                gate.refuse_ours(&frame.raw, arrival.read, AcceptError::Earlier).traced(item.trace)
             } else {
                 self.seen(verdict.as_ref());
-                gate.admit(verdict, frame.raw, &arrival, frame.tolerated).await
+                gate.admit(verdict, item, &arrival, frame.tolerated).await
             };
             self.unanswered += bytes;
             pending.bytes = bytes;
@@ -113,6 +118,7 @@ where
     }
 
     fn enqueue(&mut self, pending: Pending) {
+        self.slowed_until = pending.turn().or(self.slowed_until);
         if pending.is_ours() {
             // Until it is answered.
             self.refused_until = u64::MAX;
@@ -170,8 +176,9 @@ where
         };
         let received = self.gate.shared.parts.clock.now();
         let arrival = Arrival { peer: &self.peer, received, read: Instant::now(), traceparent: None };
-        let pending = self.gate.reject(rejected, prefix, &arrival);
-        self.queue.push_back(pending);
+        let mut trace = self.gate.item(prefix.clone(), &arrival, self.last_read).trace;
+        let pending = self.gate.reject(rejected, prefix, &arrival, trace.as_deref_mut());
+        self.queue.push_back(pending.traced(trace));
     }
 
     /// What is no message: counted, told once, and passed over or the end.

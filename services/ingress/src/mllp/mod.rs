@@ -30,6 +30,7 @@ use crate::context::{Gate, Phase};
 use crate::pending::Pending;
 use crate::reply::Replies;
 use crate::room::Held;
+use crate::traced::Traced;
 
 use self::frames::Frame;
 
@@ -39,6 +40,8 @@ const READ_MIN: usize = 4 * 1024;
 const READ_MAX: usize = 64 * 1024;
 /// How long is waited for room that other connections hold, until it is asked for again.
 const ROOM_PAUSE: Duration = Duration::from_millis(50);
+/// How long after its last turn a sender counts as one that is too fast.
+const SLOWED_FOR: Duration = Duration::from_secs(1);
 /// Slowest a frame may arrive beyond its time limit, in bytes a second: a document over a bad link passes, a peer that
 /// sends a byte now and then does not.
 const FRAME_RATE_MIN: u64 = 2 * 1024;
@@ -55,6 +58,9 @@ pub(crate) struct Connection<S> {
     collected: usize,
     /// Messages not answered yet, in order; at most the listener's `pipeline`.
     queue: VecDeque<Pending>,
+    /// Messages whose answers are in `output`, where their way is told.
+    #[expect(clippy::vec_box, reason = "they come in boxes and are only passed on")]
+    answered: Vec<Box<Traced>>,
     /// Bytes of the messages in `queue`.
     unanswered: usize,
     held: Held,
@@ -76,6 +82,8 @@ pub(crate) struct Connection<S> {
     eof: bool,
     /// The last byte of a frame has been missing for long enough.
     quiet: bool,
+    /// The turn of the last message whose sender was too fast: nothing is taken before.
+    slowed_until: Option<Instant>,
     /// Too many frames were unanswered, and the socket was not read.
     full: bool,
     /// Frames that began before this byte are the last ones.
@@ -139,6 +147,7 @@ where
             replies: Replies::new(&gate.shared),
             phase: gate.phase.subscribe(),
             full: false,
+            slowed_until: None,
             held: gate.shared.room.share(),
             gate,
             peer,
@@ -148,6 +157,7 @@ where
             output: BytesMut::new(),
             collected: 0,
             queue: VecDeque::new(),
+            answered: Vec::new(),
             unanswered: 0,
             batch: Vec::new(),
             present: None,
@@ -200,7 +210,7 @@ where
     }
 
     async fn wait(&mut self) -> Wake {
-        let has_place = !self.finishing && self.queue.len() < self.pipeline;
+        let has_place = !self.finishing && self.queue.len() < self.pipeline && !self.is_slowed(false);
         self.pause(!has_place);
         let reads = has_place && self.held.fit(self.input.len() + self.unanswered + self.read_size);
         let mut deadline = self.deadline();
@@ -226,6 +236,14 @@ where
             () = timer.as_mut() => Wake::Timer,
             _ = phase.changed() => Wake::Phase,
         }
+    }
+
+    /// Whether its sender is too fast for more to be taken now. One that was lately is taken a frame at a time, so that its
+    /// messages wait in its socket instead of being refused.
+    fn is_slowed(&self, more: bool) -> bool {
+        let Some(until) = self.slowed_until.filter(|_| self.last_until.is_none()) else { return false };
+        let now = Instant::now();
+        now < until || (more && now < until + SLOWED_FOR)
     }
 
     fn has_read(&mut self, bytes: usize) {
@@ -305,6 +323,8 @@ where
             self.fault("unfinished frame: the connection is closed and nothing was received");
         }
         let unwritten = self.queue.len() + self.collected;
+        let untold = self.queue.iter_mut().filter_map(|pending| pending.trace.take());
+        self.answered.drain(..).chain(untold).for_each(|trace| trace.end(false));
         if unwritten > 0 && end != End::Idle {
             self.gate.meters.unwritten.inc_by(unwritten as u64);
             self.fault("answers could not be written: the peer is gone or the drain's deadline has passed");

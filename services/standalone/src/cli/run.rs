@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use barid_runtime::{Exit, Failure, admin, shutdown, telemetry, time};
+use barid_runtime::{Exit, Failure, admin, otlp, shutdown, telemetry, time};
 
 use super::context::Context;
 use crate::engine::{self, RunOptions};
@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// How to log [default: $BARID_LOG_FORMAT, else text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Traces, metrics and logs to a collector
+    #[command(flatten)]
+    otlp: otlp::Options,
 }
 
 /// How log lines look.
@@ -44,8 +47,13 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     });
-    telemetry::install(&telemetry::Options { format, filter: args.log })
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    telemetry::install(&telemetry::Options {
+        format,
+        filter: args.log,
+        otlp: args.otlp,
+        ..telemetry::Options::default()
+    })
+    .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let directory = args.directory;
     if !directory.is_dir() {
         return Err(Failure::new(

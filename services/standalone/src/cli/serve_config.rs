@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use barid_replica::{PublishOptions, TlsOptions, publish};
-use barid_runtime::{Exit, Failure, shutdown, telemetry};
+use barid_runtime::{Exit, Failure, otlp, shutdown, telemetry};
 
 use super::context::Context;
 use super::run::duration;
@@ -24,11 +24,15 @@ pub(super) struct Args {
     /// How long a drain may take once told to stop [default: 25s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     grace: Option<Duration>,
+    #[command(flatten)]
+    otlp: otlp::Options,
 }
 
 /// Publishes.
 pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failure> {
-    telemetry::install(&telemetry::Options::default()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let service = Some("barid-serve-config".to_owned());
+    telemetry::install(&telemetry::Options { otlp: args.otlp, service, ..telemetry::Options::default() })
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     if !args.directory.is_dir() {
         let text = format!("{} is no directory: name the one that holds the YAML documents", args.directory.display());
         return Err(Failure::new(Exit::Configuration, text));

@@ -58,6 +58,9 @@ impl Template {
         if let Ok(id) = HeaderValue::from_str(&out.id().to_string()) {
             headers.insert(self.idempotency.clone(), id);
         }
+        if let Some(trace) = out.trace.and_then(|trace| HeaderValue::from_str(&trace.header()).ok()) {
+            headers.insert(HeaderName::from_static("traceparent"), trace);
+        }
         if out.possible_duplicate {
             headers.insert(HeaderName::from_static(POSSIBLE_DUPLICATE_HEADER), HeaderValue::from_static("true"));
         }

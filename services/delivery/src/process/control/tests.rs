@@ -70,7 +70,7 @@ impl House {
             environment,
             pauses: Arc::clone(&pauses),
             clock: Arc::clone(&clock),
-            ended: Arc::new(|_, _, _| {}),
+            ended: Arc::new(|_, _, _, _| {}),
             all: None,
         }));
         let compiled = compile(&Sources::from_texts([("all.yaml", REGISTRY)]), None);
@@ -88,6 +88,7 @@ impl House {
             grace: PATIENCE,
             log: None,
             log_format: None,
+            otlp: barid_runtime::otlp::Options::default(),
         };
         let reporter = Replica::quietly(Stage::Delivery, options).unwrap().reporter();
         let control = Arc::new(Control {
