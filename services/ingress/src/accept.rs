@@ -37,6 +37,9 @@ pub trait Accept: Send + Sync + 'static {
     /// [`AcceptError`] where they are not.
     fn admission(&self, channel: Option<&Name>) -> Result<(), AcceptError>;
 
+    /// A resend was recognised and is answered again.
+    fn resent(&self, _: &Envelope) {}
+
     /// Whether this is known to be a sender's resend. Cheap, may forget: the owner of the partition is the judge.
     fn seen(&self, envelope: &Envelope) -> Seen;
 }
@@ -87,6 +90,9 @@ pub enum AcceptError {
     /// The log gave no result in time; the message may be in it, and its resend is then recognised.
     #[error("the message could not be stored in time")]
     Late,
+    /// Its facility sends faster than it may, and its turn would come too late.
+    #[error("this facility sends faster than it may")]
+    TooFast,
     /// One before it on its connection was not taken; taken now it would overtake that one.
     #[error("an earlier message of this connection was not taken: send them again in their order")]
     Earlier,
@@ -118,6 +124,7 @@ impl AcceptError {
     pub const fn retry_after(&self) -> u64 {
         match self {
             Self::NoSpace | Self::Backlog | Self::Closed => 30,
+            Self::TooFast => 10,
             Self::ShuttingDown | Self::Late | Self::Earlier | Self::Unavailable(_) => 5,
         }
     }
@@ -133,6 +140,7 @@ impl AcceptError {
             }
             Self::Closed => "messages are refused for the time being: their channel is closed, by command or document",
             Self::ShuttingDown => "messages are refused: the exchange is shutting down",
+            Self::TooFast => "messages are refused for the time being: their facility sends faster than it may",
             Self::Late => "messages are refused for the time being: they cannot be stored in time",
             Self::Unavailable(_) => "messages are refused for the time being: they cannot be checked or stored",
         })
@@ -146,6 +154,7 @@ impl AcceptError {
             Self::Backlog => "backlog",
             Self::Closed => "closed",
             Self::ShuttingDown => "shutting_down",
+            Self::TooFast => "rate",
             Self::Late => "late",
             Self::Earlier => "earlier",
             Self::Unavailable(_) => "unavailable",

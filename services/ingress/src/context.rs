@@ -11,13 +11,14 @@ use barid_hl7::ack::Mode;
 use barid_model::stage::Call;
 use barid_model::{Clock, Name};
 use barid_validate::{ParseInput, ParseTable, Verdict};
+use barid_volatile::Pace;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::Accept;
 use crate::connections::Connections;
 use crate::metrics::{Meters, Metrics};
-use crate::rates::{Rates, Turns};
+use crate::rates::Rates;
 use crate::room::Room;
 use crate::secrets::Secrets;
 use crate::shown::Shown;
@@ -85,7 +86,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) shown: Shown,
     pub(crate) room: Arc<Room>,
-    pub(crate) turns: Turns,
+    pub(crate) pace: Arc<Pace>,
     /// The number in the next answer's MSH-10.
     answers: AtomicU64,
 }
@@ -114,7 +115,7 @@ impl Shared {
         let first = u64::try_from(parts.clock.now().micros()).unwrap_or(0);
         Self {
             room: Arc::new(Room::new(parts.bounds.buffered)),
-            turns: Turns::default(),
+            pace: Arc::default(),
             parts,
             rules: ArcSwap::from_pointee(empty),
             connections: Arc::default(),

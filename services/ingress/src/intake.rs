@@ -12,6 +12,7 @@ use barid_model::record::RefusedRecord;
 use barid_model::stage::StageError;
 use barid_model::{Envelope, Finding, MessageType, MessageUid, Payload, Timestamp};
 use barid_validate::{Accepted, ParseInput, Peer, Refusal, Rejected, Verdict};
+use barid_volatile::Turn;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -24,6 +25,9 @@ use crate::traced::{Item, Traced};
 const CRASHES_MAX: u32 = 3;
 /// How long is waited between two tries of a stage that is away.
 const STAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the refusal of a message of a facility that is too fast waits, so that it is not sent again at once.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest name that an unknown sender's refusal is recorded under, in characters: no facility's code is longer.
 const CLAIMED_CHARS_MAX: usize = 64;
@@ -236,7 +240,16 @@ impl Gate {
         envelope.findings.extend(tolerated);
         let channel = envelope.channel.clone();
         let shared = &self.shared;
-        let turn = shared.rules.load().rates.turn(&shared.turns, &envelope.facility.name, arrival.read);
+        let turn = match shared.rules.load().rates.turn(&shared.pace, &envelope.facility.name) {
+            Turn::Now => None,
+            Turn::At(turn) => {
+                self.meters.held.inc();
+                Some(turn)
+            }
+            Turn::Refused => {
+                return ours(header, AcceptError::TooFast).not_before(Some(Instant::now() + REFUSED_PAUSE));
+            }
+        };
         let pending = Pending::settled(header, ack, is_response, arrival.read, Settled::Silent);
         let deadline = arrival.read + self.bounds().durable;
         if let Some(traced) = traced {

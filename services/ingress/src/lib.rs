@@ -17,6 +17,7 @@ mod http;
 mod intake;
 mod listener;
 mod listeners;
+pub mod live;
 mod metrics;
 mod mllp;
 mod pending;

@@ -15,6 +15,7 @@ use barid_config::Snapshot;
 use barid_config::settings::{ListenerSpec, ListenerTransport};
 use barid_model::Name;
 use barid_validate::ParseTable;
+use barid_volatile::Pace;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -158,6 +159,12 @@ impl Listeners {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionStatus> {
         self.shared.connections.list()
+    }
+
+    /// How fast facilities send here: to be shared with other replicas.
+    #[must_use]
+    pub fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.shared.pace)
     }
 
     /// The certificates that senders have shown lately.

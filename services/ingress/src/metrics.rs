@@ -65,6 +65,7 @@ pub struct Metrics {
     acknowledged: Family<CodeLabels, Counter>,
     refused: Family<ReasonLabels, Counter>,
     duplicates: Family<ListenerLabel, Counter>,
+    held: Family<ListenerLabel, Counter>,
     discarded: Family<ReasonLabels, Counter>,
     noise: Family<ListenerLabel, Counter>,
     unwritten: Family<ListenerLabel, Counter>,
@@ -88,6 +89,7 @@ impl Metrics {
             acknowledged: Family::default(),
             refused: Family::default(),
             duplicates: Family::default(),
+            held: Family::default(),
             discarded: Family::default(),
             noise: Family::default(),
             unwritten: Family::default(),
@@ -107,6 +109,7 @@ impl Metrics {
         );
         registry.register("refused", "Messages refused, by reason", metrics.refused.clone());
         registry.register("duplicates", "Resends recognised and answered again", metrics.duplicates.clone());
+        registry.register("held", "Messages answered later since their facility was too fast", metrics.held.clone());
         registry.register("discarded_frames", "Frames that held no message, by reason", metrics.discarded.clone());
         registry.register_with_unit("noise", "Bytes between frames, skipped", Unit::Bytes, noise);
         registry.register("unwritten_acknowledgements", "Answers whose sender had gone", metrics.unwritten.clone());
@@ -131,6 +134,7 @@ impl Metrics {
             received: self.received.get_or_create_owned(&label),
             bytes: self.bytes.get_or_create_owned(&label),
             duplicates: self.duplicates.get_or_create_owned(&label),
+            held: self.held.get_or_create_owned(&label),
             noise: self.noise.get_or_create_owned(&label),
             unwritten: self.unwritten.get_or_create_owned(&label),
             connections: self.connections.get_or_create_owned(&label),
@@ -159,6 +163,7 @@ pub(crate) struct ListenerMetrics {
     pub(crate) received: Counter,
     pub(crate) bytes: Counter,
     pub(crate) duplicates: Counter,
+    pub(crate) held: Counter,
     pub(crate) noise: Counter,
     pub(crate) unwritten: Counter,
     pub(crate) connections: Gauge,

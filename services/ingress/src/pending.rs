@@ -94,6 +94,11 @@ impl Pending {
         Self { not_before: turn, ..self }
     }
 
+    /// When it is answered at the earliest, where its sender is too fast.
+    pub(crate) fn turn(&self) -> Option<Instant> {
+        self.not_before
+    }
+
     /// A resend whose answer is waited for again.
     pub(crate) fn answer(self, gate: &Gate, (key, timeout): (Digest, Duration)) -> Self {
         let answer = gate.shared.parts.accept.wait_answer(key, timeout);

@@ -1,6 +1,7 @@
 //! The process of listeners in a mesh: any of several may take any message.
 
 mod control;
+mod redis;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use barid_validate::{Parse, ParseInput, Verdict};
 use clap::Parser;
 use tokio::sync::watch;
 
+pub use self::redis::RedisOptions;
 use crate::custody::{Custody, Refusals, Traffic};
 use crate::{Accept, Bounds, Listeners, Metrics, Parts, SecretFiles};
 
@@ -55,6 +57,9 @@ pub struct Listening {
     /// Address that listeners are bound to in place of the documents': several replicas on one machine
     #[arg(long, env = "BARID_BIND", value_name = "IP")]
     pub bind: Option<IpAddr>,
+    /// Redis
+    #[command(flatten)]
+    pub redis: RedisOptions,
 }
 
 /// Runs the process.
@@ -126,7 +131,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         draining: Arc::clone(&draining),
         waiting: parking_lot::Mutex::default(),
     });
-    let Listening { parsers, secrets, bind } = listening;
+    let Listening { parsers, secrets, bind, redis } = listening;
     let listeners = Arc::new(Listeners::new(Parts {
         parse: stage(replica, &**log, parsers),
         accept: custody as Arc<dyn Accept>,
@@ -135,6 +140,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         metrics: Metrics::new(&mut registry),
         bounds: Bounds::default(),
     }));
+    let live = redis.start(tasks, &**log, &listeners, &traffic, &mut registry)?;
     replica.admin(registry).await?;
     tasks.spawn(Kind::Background, "full destinations", full.follow(Arc::clone(log)));
     let following = async move {
@@ -150,7 +156,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
     });
     tasks.spawn(Kind::Service, "drain", drain(replica.process.drain(), draining, Arc::clone(&listeners)));
     let control =
-        control::Control { listeners: Arc::clone(&listeners), traffic, channels, reporter: replica.reporter() };
+        control::Control { listeners: Arc::clone(&listeners), traffic, channels, live, reporter: replica.reporter() };
     let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
     say_where(replica, log, replica.contact(bound));
     Ok(listeners)

@@ -97,7 +97,8 @@ pub struct Expect {
     pub hours: Option<Hours>,
 }
 
-/// How fast a facility may send; above it waits for its acknowledgement.
+/// How fast a facility may send, to all listeners together; above it waits for its acknowledgements, and is refused with 207
+/// (HTTP: 429) what would wait longer than ten seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FacilityLimits {

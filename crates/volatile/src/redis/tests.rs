@@ -193,8 +193,8 @@ async fn two_paces_over_one_server_give_one_rate() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The burst is taken once by both, and hundred messages a second then keep the bucket full.
-    assert!((50..=75).contains(&at_once), "{at_once}");
+    // A burst of 50 and 50 a second are empty after a second of hundred a second; each by itself would let all pass at once.
+    assert!((70..=130).contains(&at_once), "{at_once}");
 }
 
 #[test]

@@ -122,6 +122,10 @@ impl Accept for Custody {
         self.admits(channel).map_err(AcceptError::from)
     }
 
+    fn resent(&self, envelope: &Envelope) {
+        self.traffic.resent(&envelope.facility.name);
+    }
+
     fn seen(&self, envelope: &Envelope) -> Seen {
         let Some(channel) = &envelope.channel else { return Seen::No };
         let snapshot = self.channels.snapshot();

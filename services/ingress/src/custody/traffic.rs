@@ -3,9 +3,10 @@
 //! Counted when a message is durable or refused. The ledger knows the same of longer times, but later.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use barid_model::{Envelope, Name, Timestamp};
+use barid_volatile::Resends;
 use parking_lot::Mutex;
 
 /// Facilities counted: far more than a country has; undeclared senders beyond are not counted one by one.
@@ -18,6 +19,8 @@ pub struct Sent {
     pub accepted: u64,
     /// Messages refused for their content.
     pub refused: u64,
+    /// Resends that were recognised.
+    pub resent: u64,
     /// When the last accepted one was received.
     pub last: Option<Timestamp>,
     /// Whether a declared identity matched.
@@ -32,11 +35,15 @@ struct Counts {
 
 /// Counts since the start.
 #[derive(Default)]
-pub struct Traffic(Mutex<Counts>);
+pub struct Traffic(Mutex<Counts>, OnceLock<Resends>);
 
 impl Traffic {
     /// A message is durable.
     pub fn accepted(&self, envelope: &Envelope) {
+        // A sender that is told of a rejection sends again on purpose.
+        if let Some(resends) = self.1.get().filter(|_| !envelope.control_id.is_empty() && envelope.waits.is_none()) {
+            resends.note(&envelope.facility.name, &envelope.control_id, envelope.digest.as_bytes());
+        }
         let mut counts = self.0.lock();
         if let Some(channel) = &envelope.channel {
             match counts.channels.get_mut(channel) {
@@ -57,6 +64,24 @@ impl Traffic {
         if let Some(sent) = self.0.lock().facility(facility) {
             sent.refused += 1;
         }
+    }
+
+    /// A resend was recognised.
+    pub fn resent(&self, facility: &Arc<str>) {
+        if let Some(sent) = self.0.lock().facility(facility) {
+            sent.resent += 1;
+        }
+    }
+
+    /// Tells others of what is durable from now on; once.
+    pub fn tell(&self, resends: Resends) {
+        drop(self.1.set(resends));
+    }
+
+    /// By channel.
+    #[must_use]
+    pub fn channels(&self) -> HashMap<Name, u64> {
+        self.0.lock().channels.clone()
     }
 
     /// By facility.

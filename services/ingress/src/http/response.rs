@@ -1,7 +1,7 @@
 //! A response: the acknowledgement with the status that says the same.
 //!
 //! 2xx means what AA and CA mean: the message is ours. 503 with Retry-After means 207: it is not, and the same message
-//! may be sent again. 4xx: it will not be taken as it is.
+//! may be sent again; 429 the same, of a facility that is too fast. Other 4xx: it will not be taken as it is.
 
 use barid_hl7::ack::AckCode;
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::accept::AnswerForSender;
+use crate::accept::{AcceptError, AnswerForSender};
 use crate::pending::{Pending, Settled};
 use crate::reply::Reply;
 
@@ -27,6 +27,7 @@ pub(super) fn reply(pending: &Pending, reply: Reply, content_type: HeaderValue) 
         Some(Settled::Refused { unreadable: true, .. }) => (StatusCode::BAD_REQUEST, None),
         Some(Settled::Refused { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, None),
         Some(Settled::NoAnswer) => (StatusCode::SERVICE_UNAVAILABLE, Some(NO_ANSWER_RETRY)),
+        Some(Settled::Ours(error @ AcceptError::TooFast)) => (StatusCode::TOO_MANY_REQUESTS, Some(error.retry_after())),
         Some(Settled::Ours(error)) => (StatusCode::SERVICE_UNAVAILABLE, Some(error.retry_after())),
         Some(Settled::Silent) | None => (StatusCode::NO_CONTENT, None),
     };

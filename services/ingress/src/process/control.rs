@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::custody::Traffic;
+use crate::live::Live;
 use crate::{Listeners, report};
 
 /// Commands to the listeners of a replica.
@@ -18,6 +19,7 @@ pub(super) struct Control {
     pub(super) listeners: Arc<Listeners>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) channels: Arc<Channels>,
+    pub(super) live: Arc<Live>,
     pub(super) reporter: Reporter,
 }
 
@@ -34,6 +36,7 @@ impl Control {
             senders: report::senders(&self.listeners, &self.traffic),
             channels: counts.filter(|counts| counts.accepted > 0).collect(),
             certificates: report::certificates(&self.listeners),
+            live: Some(self.live.status(snapshot.channels.keys(), snapshot.facilities.keys()).await),
             ..self.reporter.report(snapshot.number)
         }
     }

@@ -231,3 +231,23 @@ async fn m21_a_drain_answers_the_request_in_hand_and_closes() {
     assert_eq!(asking.await.unwrap(), (200, true));
     assert_eq!(drain.await.unwrap().cut, 0);
 }
+
+#[tokio::test]
+async fn g8_a_facility_that_is_too_fast_gets_429_with_when_to_come_again() {
+    let mut plan = plan();
+    plan.specs.push(super::house::chn(Some(barid_config::settings::RateSettings { per_second: 1, burst: 1 })));
+    plan.facilities.push(super::house::chn_rules());
+    let house = plan.open().await;
+    let mut waiting = Vec::new();
+    for n in 0..11 {
+        let (mut stream, body) = (TcpStream::connect(house.address()).await.unwrap(), adt(&format!("h{n}")));
+        let head = format!("POST /hl7 HTTP/1.1\r\nHost: barid\r\nContent-Length: {}\r\n{TYPE}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        waiting.push(stream);
+    }
+    house.until("as many are taken as may wait", |house| house.memory.submitted().len() == 11).await;
+    let got = post(&house, &[TYPE], &adt("late")).await;
+    assert_eq!((got.status, msa(&got.body)), (429, ("AE", "late")));
+    assert!(got.head.contains("retry-after: 10") && got.body.contains("207"), "{}", got.head);
+    assert_eq!(house.memory.submitted().len(), 11);
+}

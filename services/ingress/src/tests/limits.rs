@@ -231,3 +231,46 @@ async fn a_facility_that_is_too_fast_waits_for_its_acknowledgements_and_loses_no
     assert_eq!(msa(&other.ask(stranger.as_bytes()).await), ("AA", "other"));
     assert!(before.elapsed() < Duration::from_millis(500), "others are not slowed");
 }
+
+/// A plan whose facility may send so fast.
+fn limited(per_second: u32, burst: u32) -> Plan {
+    let mut plan = Plan::default();
+    plan.specs.push(super::house::chn(Some(barid_config::settings::RateSettings { per_second, burst })));
+    plan.facilities.push(super::house::chn_rules());
+    plan
+}
+
+#[tokio::test]
+async fn a_facility_that_sends_without_waiting_is_not_read_before_its_turn_and_is_refused_nothing() {
+    let house = limited(20, 5).pipeline(4).open().await;
+    let mut client = house.connect().await;
+    let all: Vec<u8> = (0..30).flat_map(|n| framed(&adt(&format!("p{n}")))).collect();
+    client.send(&all).await;
+    let started = tokio::time::Instant::now();
+    for n in 0..30 {
+        assert_eq!(msa(&client.answer().await), ("AA", format!("p{n}").as_str()));
+    }
+    assert!(started.elapsed() >= Duration::from_millis(1_200), "{:?}", started.elapsed());
+    let held = house.metric("barid_ingress_held_total{listener=\"default/mllp\"}");
+    assert!((20.0..=25.0).contains(&held), "{held}");
+}
+
+#[tokio::test]
+async fn g8_a_message_whose_turn_comes_too_late_is_refused_with_207_and_not_taken_and_others_go_on() {
+    let house = limited(1, 1).open().await;
+    let mut first = house.connect().await;
+    let all: Vec<u8> = (0..11).flat_map(|n| framed(&adt(&format!("p{n}")))).collect();
+    first.send(&all).await;
+    house.until("as many are taken as may wait", |house| house.memory.submitted().len() == 11).await;
+    let mut second = house.connect().await;
+    let started = tokio::time::Instant::now();
+    let answer = second.ask(&adt("late")).await;
+    assert_eq!(msa(&answer), ("AE", "late"));
+    assert!(answer.contains("207") && answer.contains("faster"), "{answer}");
+    // Not at once, or it would be sent again at once.
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+    assert_eq!(house.metric("barid_ingress_refused_total{listener=\"default/mllp\",reason=\"rate\"}"), 1.0);
+    let stranger = String::from_utf8(adt("other")).unwrap().replace("|CHN|", "|XYZ|");
+    assert_eq!(msa(&house.connect().await.ask(stranger.as_bytes()).await), ("AA", "other"));
+    assert!(!house.memory.control_ids().contains(&"late".to_owned()));
+}

@@ -11,7 +11,7 @@ use barid_rpc::control::{Command, Direct, NotTold};
 use barid_runtime::admin::{NotReady, Readiness};
 use barid_runtime::control::CommandResult;
 use barid_runtime::control::protocol::{
-    DestinationStatus, EngineState, ReplicaReport, ReplicaStatus, RouterStatus, SenderStatus, SnapshotStatus, Status,
+    DestinationStatus, EngineState, LiveStatus, ReplicaReport, ReplicaStatus, RouterStatus, SenderStatus, SnapshotStatus, Status,
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -95,6 +95,7 @@ impl Gathering<'_> {
             certificates: sum.certificates,
             storage: storage::status(history).await?,
             replicas,
+            live: LiveStatus::together(sum.live),
         })
     }
 
@@ -180,6 +181,7 @@ struct Sum {
     router: RouterStatus,
     destinations: BTreeMap<Name, DestinationStatus>,
     certificates: Vec<barid_runtime::control::protocol::CertificateStatus>,
+    live: Vec<LiveStatus>,
 }
 
 impl Sum {
@@ -194,5 +196,6 @@ impl Sum {
         self.router.oldest = [self.router.oldest, report.router.oldest].into_iter().flatten().min();
         self.destinations.extend(report.destinations.into_iter().map(|status| (status.name.clone(), status)));
         self.certificates.extend(report.certificates);
+        self.live.extend(report.live);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barid_model::Timestamp;
 use barid_runtime::control::protocol::{
-    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, PauseStatus, ReplicaStatus,
+    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, LiveStatus, PauseStatus, ReplicaStatus,
     SenderStatus, Status,
 };
 use barid_runtime::{Exit, Failure, time};
@@ -53,6 +53,7 @@ pub(super) fn print(status: &Status, all: bool, out: &mut Out) -> Result<(), Fai
     listeners(&status.listeners, out)?;
     senders(&status.senders, status.now, all, out)?;
     channels(&status.channels, out)?;
+    live(status.live.as_ref(), out)?;
     destinations(&status.destinations, status.now, out)?;
     if status.router.waiting > 0 {
         out.line(format!(
@@ -116,6 +117,9 @@ fn warnings(status: &Status) -> Vec<String> {
             .iter()
             .filter_map(|d| d.error.as_ref().map(|error| format!("destination {}: {error}", d.name.short()))),
     );
+    if let Some(why) = status.live.as_ref().and_then(|live| live.away.as_ref()) {
+        all.push(format!("Redis is away, each listener limits rates by itself: {why}"));
+    }
     let soon = status.now.plus(CERTIFICATE_WARNING);
     all.extend(status.certificates.iter().filter(|c| c.expires <= soon).map(|c| {
         let when = if c.expires <= status.now {
@@ -248,6 +252,28 @@ fn channels(channels: &[ChannelStatus], out: &mut Out) -> Result<(), Failure> {
             revision,
             pause(c.pause.as_ref(), if c.state == "closed" { "closed" } else { "paused" }),
         ]);
+    }
+    section(&table, out)
+}
+
+/// What came in the last minutes.
+fn live(live: Option<&LiveStatus>, out: &mut Out) -> Result<(), Failure> {
+    use Align::{Left, Right};
+    let Some(live) = live.filter(|live| live.accepted + live.refused + live.resent > 0) else { return Ok(()) };
+    let by = if live.shared { " by all listeners" } else { "" };
+    out.line(format!(
+        "\nin the last {} minutes{by}: {} accepted, {} refused, {} sent again",
+        live.minutes, live.accepted, live.refused, live.resent
+    ))?;
+    let mut table =
+        Table::new(&[("LATELY FROM", Left), ("ACCEPTED", Right), ("REFUSED", Right), ("SENT AGAIN", Right)]);
+    for sender in &live.senders {
+        table.row([short(&sender.facility), sender.accepted.to_string(), count(sender.refused), count(sender.resent)]);
+    }
+    section(&table, out)?;
+    let mut table = Table::new(&[("LATELY INTO", Left), ("ACCEPTED", Right)]);
+    for channel in &live.channels {
+        table.row([channel.name.short(), channel.accepted.to_string()]);
     }
     section(&table, out)
 }

@@ -33,6 +33,7 @@ use barid_delivery::destinations::{self, Destinations};
 use barid_ingress::custody::Custody;
 use barid_ingress::custody::Refusals;
 use barid_ingress::custody::Traffic;
+use barid_ingress::live::Live;
 
 /// What the engine is made of.
 pub(super) struct Parts {
@@ -50,6 +51,8 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     pub(super) custody: Arc<Custody>,
     pub(super) traffic: Arc<Traffic>,
+    /// What came in the last minutes.
+    pub(super) live: Arc<Live>,
     pub(super) draining: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
 }
@@ -104,6 +107,8 @@ impl Parts {
             draining: Arc::clone(&draining),
             waiting: parking_lot::Mutex::default(),
         });
+        let live = Arc::new(Live::alone(&*storage.log, &traffic));
+        process.tasks.spawn(Kind::Background, "live figures", Arc::clone(&live).run());
         let listeners = Arc::new(Listeners::new(barid_ingress::Parts {
             parse: Arc::new(Local::new(Arc::new(Parse::new(storage.hasher)))),
             accept: Arc::clone(&custody) as Arc<dyn Accept>,
@@ -145,6 +150,7 @@ impl Parts {
             metrics,
             custody,
             traffic,
+            live,
             draining,
             stop,
         }))

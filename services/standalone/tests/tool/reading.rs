@@ -52,6 +52,13 @@ pub(crate) fn status() -> Status {
             total_bytes: 1 << 34,
             ..StorageStatus::default()
         },
+        live: Some(LiveStatus {
+            minutes: 5,
+            accepted: 77,
+            away: Some("redis://h:6379/0: the connection has ended".into()),
+            senders: vec![LiveSender { facility: "default/chn".into(), accepted: 77, ..LiveSender::default() }],
+            ..LiveStatus::default()
+        }),
         replicas: vec![ReplicaStatus {
             service: "delivery".into(),
             name: "delivery-1".into(),

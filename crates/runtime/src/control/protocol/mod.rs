@@ -8,6 +8,7 @@ mod act;
 mod audit;
 mod configuration;
 mod dry_run;
+mod live;
 mod message;
 mod probe;
 mod query;
@@ -22,6 +23,7 @@ pub use act::{
 pub use audit::{Audit, AuditRequest, DeliveryBalance, Difference, MessageBalance};
 pub use configuration::{DocumentRef, ExplainRequest, Explanation, ProblemView, Setting, SnapshotView};
 pub use dry_run::{DryPieceView, DryRunRequest, DryRunView};
+pub use live::{LiveChannel, LiveSender, LiveStatus};
 pub use message::{
     DeliveryDetail, DeliverySummary, Event, Failing, MessageDetail, MessageRow, ParkedRow, PayloadKind, PayloadRequest,
     RefusedRow, state,

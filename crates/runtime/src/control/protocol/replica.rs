@@ -3,6 +3,7 @@
 use barid_model::Name;
 use serde::{Deserialize, Serialize};
 
+use super::live::LiveStatus;
 use super::status::{CertificateStatus, DestinationStatus, ListenerStatus, RouterStatus, SenderStatus};
 use crate::admin::NotReady;
 
@@ -30,6 +31,8 @@ pub struct ReplicaReport {
     pub destinations: Vec<DestinationStatus>,
     /// Certificates that were met here.
     pub certificates: Vec<CertificateStatus>,
+    /// What came in the last minutes, of listeners.
+    pub live: Option<LiveStatus>,
 }
 
 /// What one process counted of a channel.

@@ -6,6 +6,7 @@ use barid_model::{Name, Revision, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::configuration::ProblemView;
+use super::live::LiveStatus;
 use super::replica::ReplicaStatus;
 use crate::admin::NotReady;
 
@@ -48,6 +49,9 @@ pub struct Status {
     /// The processes of a mesh that messages pass; none of an engine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<ReplicaStatus>,
+    /// What came in the last minutes, where that is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveStatus>,
 }
 
 /// Whether an engine runs.

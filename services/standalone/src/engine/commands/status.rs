@@ -53,6 +53,7 @@ pub(super) async fn status(engine: &Engine) -> CommandResult<Status> {
         destinations: delivery.await.map_err(log_failed)?,
         storage: storage::status(&engine.history).await?,
         replicas: Vec::new(),
+        live: Some(parts.live.status(snapshot.channels.keys(), snapshot.facilities.keys()).await),
     })
 }
 
@@ -77,6 +78,7 @@ pub(in crate::engine) async fn offline(history: &History) -> CommandResult<Statu
         certificates: Vec::new(),
         storage: storage::status(history).await?,
         replicas: Vec::new(),
+        live: None,
     })
 }
 
