@@ -38,6 +38,8 @@ impl Signal {
 
 /// Where telemetry goes; nowhere without an endpoint.
 #[derive(Debug, Clone, clap::Args)]
+// Those who flatten these have options of that name themselves.
+#[group(id = "otlp")]
 pub struct Options {
     /// Where traces, metrics and logs are sent: OTLP over HTTP, such as http://127.0.0.1:4318 [default: nowhere]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
