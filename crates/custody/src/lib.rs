@@ -11,6 +11,7 @@ mod kind;
 mod pauses;
 pub mod remembered;
 pub mod retired;
+pub mod tried;
 
 pub use admission::{Full, NotAdmitted, admit};
 pub use channels::{Channels, program};

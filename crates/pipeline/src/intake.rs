@@ -15,7 +15,7 @@ use barid_model::{Partition, Partitions};
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use crate::joint::{Answer, Joint};
+use crate::joint::{Answer, Chain, Joint};
 use crate::subject;
 
 /// Where a message was put.
@@ -99,11 +99,20 @@ impl Intake {
     /// # Errors
     /// As [`Writer::append`]; nothing is stored then.
     pub async fn submit(&self, record: &InRecord) -> Result<Submitted, LogError> {
+        self.submit_in(record, None).await
+    }
+
+    /// The same of one that must not be stored where one before it in its chain was not: it would overtake it.
+    ///
+    /// # Errors
+    /// As [`Intake::submit`].
+    pub async fn submit_in(&self, record: &InRecord, chain: Option<&Chain>) -> Result<Submitted, LogError> {
+        chain.map_or(Ok(()), Chain::whole)?;
         let partition = self.partitions.of(&record.envelope.facility.name);
         let bytes = record.encode();
         let ticket = match self.ways.get(usize::from(partition.0)) {
             Some(Way::Sole(writer)) => Durable::Sole(append(&mut *writer.lock().await, bytes).await?),
-            Some(Way::Joint(joint)) => Durable::Joint(joint.submit(bytes).await?),
+            Some(Way::Joint(joint)) => Durable::Joint(joint.submit_in(bytes, chain).await?),
             None => return Err(LogError::Busy("no such partition".into())),
         };
         Ok(Submitted { partition, ticket })

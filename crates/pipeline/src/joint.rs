@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use barid_log::{Log, LogError, Position, ReadLimit, Subject};
 use bytes::Bytes;
@@ -26,9 +27,26 @@ pub const BATCH_BYTES: usize = 192 << 10;
 /// The result of one record.
 pub type Answer = oneshot::Receiver<Result<Position, LogError>>;
 
+/// Records that follow one another: where one of them is not stored, those behind it are not either.
+#[derive(Debug, Clone, Default)]
+pub struct Chain(Arc<AtomicBool>);
+
+impl Chain {
+    /// From now on nothing of it is stored.
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn whole(&self) -> Result<(), LogError> {
+        let cut = self.0.load(Ordering::SeqCst);
+        if cut { Err(LogError::Busy("one before it was not stored".into())) } else { Ok(()) }
+    }
+}
+
 struct Waiting {
     record: Bytes,
     done: oneshot::Sender<Result<Position, LogError>>,
+    chain: Option<Chain>,
 }
 
 /// One process's way to write a subject together with others.
@@ -50,6 +68,14 @@ impl Joint {
     /// # Errors
     /// [`LogError::Busy`] where the process ends.
     pub async fn submit(&self, record: Bytes) -> Result<Answer, LogError> {
+        self.submit_in(record, None).await
+    }
+
+    /// The same, of a chain.
+    ///
+    /// # Errors
+    /// [`LogError::Busy`] where the process ends.
+    pub async fn submit_in(&self, record: Bytes, chain: Option<&Chain>) -> Result<Answer, LogError> {
         let begin = || async {
             let (sender, receiver) = mpsc::channel(WAITING_MAX);
             // Ends with this, which holds the sender.
@@ -57,7 +83,7 @@ impl Joint {
             sender
         };
         let (done, answer) = oneshot::channel();
-        let sent = self.queue.get_or_init(begin).await.send(Waiting { record, done }).await;
+        let sent = self.queue.get_or_init(begin).await.send(Waiting { record, done, chain: chain.cloned() }).await;
         sent.map_err(|_| LogError::Busy("closed".into()))?;
         Ok(answer)
     }
@@ -101,7 +127,7 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 /// Appends until it is decided; `end` is where the subject is, where that is known.
 async fn append(log: &dyn Log, subject: &Subject, end: &mut Option<Position>, mut batch: Vec<Waiting>) {
     loop {
-        batch.retain(|waiting| !waiting.done.is_closed());
+        batch = without_cut(batch);
         if batch.is_empty() {
             return;
         }
@@ -139,6 +165,18 @@ async fn append(log: &dyn Log, subject: &Subject, end: &mut Option<Position>, mu
     }
 }
 
+/// What is waited for, and not behind something that was refused.
+fn without_cut(batch: Vec<Waiting>) -> Vec<Waiting> {
+    let mut left = Vec::with_capacity(batch.len());
+    for waiting in batch.into_iter().filter(|waiting| !waiting.done.is_closed()) {
+        match waiting.chain.as_ref().map_or(Ok(()), Chain::whole) {
+            Ok(()) => left.push(waiting),
+            Err(error) => drop(waiting.done.send(Err(error))),
+        }
+    }
+    left
+}
+
 /// Where a subject ends, when nothing that was appended here is in doubt.
 async fn last_of(log: &dyn Log, subject: &Subject) -> Result<Position, LogError> {
     match log.last(subject).await {
@@ -174,6 +212,7 @@ fn accept(batch: Vec<Waiting>, last: Position) {
 
 fn refuse(batch: Vec<Waiting>, error: &LogError) {
     for waiting in batch {
+        waiting.chain.iter().for_each(Chain::cut);
         drop(waiting.done.send(Err(error.clone())));
     }
 }

@@ -20,6 +20,6 @@ pub mod supervise;
 mod traced;
 
 pub use intake::{Durable, Intake, Submitted};
-pub use joint::Joint;
+pub use joint::{Chain, Joint};
 pub use router::{Handle, Options, Program, Programs, Router, RouterError};
 pub use supervise::supervise;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use barid_config::document::{DestinationState, OnFull};
 use barid_config::{DestinationSpec, Snapshot};
+use barid_custody::tried::Trouble;
 use barid_custody::{Pauses, What};
 use barid_log::{Log, LogError};
 use barid_model::{Clock, DeliveryId, Name, Outcome, Partitions};
@@ -199,6 +200,14 @@ impl Destinations {
     #[must_use]
     pub fn get(&self, name: &Name) -> Option<Running> {
         self.state.lock().running.get(name).cloned()
+    }
+
+    /// What the owner of a destination knows of tries that failed lately; nothing where it is not owned here.
+    #[must_use]
+    pub fn troubles(&self, name: &Name, which: Vec<DeliveryId>) -> Vec<(DeliveryId, Trouble)> {
+        let Some(running) = self.get(name) else { return Vec::new() };
+        let known = |id| running.shared.trouble(id).map(|trouble| (id, trouble));
+        which.into_iter().filter_map(known).collect()
     }
 
     fn connector(

@@ -19,6 +19,8 @@ pub mod mesh;
 pub mod pause;
 pub mod payload;
 mod remake;
+#[cfg(feature = "mesh")]
+mod reload;
 mod replay;
 mod resend;
 #[cfg(feature = "mesh")]
@@ -28,6 +30,7 @@ pub mod search;
 pub mod select;
 pub mod show;
 pub mod status;
+pub mod trying;
 pub mod waiting;
 
 use barid_log::LogError;

@@ -55,19 +55,25 @@ pub fn main() -> Exit {
     let line = Line::parse();
     barid_replica::block_on(async {
         let replica = Replica::begin(Stage::Ledger, line.options)?;
-        let log: Arc<dyn Log> = Arc::new(line.log.open().await?);
-        start(&replica, &log, line.storage, line.trim_every).await?;
+        let nats = Arc::new(line.log.open().await?);
+        let log: Arc<dyn Log> = Arc::clone(&nats) as Arc<dyn Log>;
+        let log_bytes = Box::new(move || nats.status().streams.iter().map(|stream| stream.bytes).sum::<u64>());
+        start(&replica, &log, log_bytes, line.storage, line.trim_every).await?;
         Ok(replica.run().await)
     })
 }
 
-/// Starts the replica's tasks.
+/// What the log takes at its servers, in bytes, as far as that is known.
+pub type Size = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// Starts the replica's tasks; `log_bytes` is shown in the status.
 ///
 /// # Errors
 /// [`Failure`] where it cannot start.
 pub async fn start(
     replica: &Replica,
     log: &Arc<dyn Log>,
+    log_bytes: Size,
     place: StorageOptions,
     trim_every: Duration,
 ) -> Result<(), Failure> {
@@ -104,7 +110,7 @@ pub async fn start(
         data: replica.data().to_owned(),
     };
     let socket = control::bind(replica.data()).map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
-    let commands: Arc<dyn control::Commands> = Arc::new(mesh(replica, history, pauses, admin)?);
+    let commands: Arc<dyn control::Commands> = Arc::new(mesh(replica, history, pauses, (admin, log_bytes))?);
     replica.process.tasks.spawn(Kind::Background, "control socket", socket.serve(commands, replica.process.drain()));
     let follow = async move {
         follower.follow(apply).await;
@@ -117,7 +123,12 @@ pub async fn start(
 }
 
 /// What people can ask and tell here.
-fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>, admin: String) -> Result<Mesh, Failure> {
+fn mesh(
+    replica: &Replica,
+    history: History,
+    pauses: Arc<Pauses>,
+    (admin, log_bytes): (String, Size),
+) -> Result<Mesh, Failure> {
     let log = Arc::clone(&history.log);
     let partitions = Partitions::new(u16::try_from(log.identity().partitions).unwrap_or(u16::MAX));
     let intake = Arc::new(Intake::joint(&log, partitions).map_err(|error| storage(&error))?);
@@ -133,7 +144,7 @@ fn mesh(replica: &Replica, history: History, pauses: Arc<Pauses>, admin: String)
         admit(&*log, &channels, &known, &full, channel)
     });
     let (readiness, drain) = (replica.process.readiness.clone(), replica.process.drain());
-    let here = Here { readiness, drain, started: history.clock.now(), admin };
+    let here = Here { readiness, drain, started: history.clock.now(), admin, log_bytes };
     let routers = Routers::new(Arc::clone(&history.log), replica.tls.clone());
     Ok(Mesh::new(history, intake, admits, elsewhere, routers, pauses, here))
 }

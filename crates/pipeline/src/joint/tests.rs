@@ -70,3 +70,22 @@ async fn what_nobody_waits_for_any_more_is_not_written() {
     joint.submit(Bytes::from_static(b"waited for")).await.unwrap().await.unwrap().unwrap();
     assert_eq!(stored(&log).await, ["waited for"]);
 }
+
+async fn submit(joint: &Joint, text: &'static str, chain: Option<&Chain>) -> Answer {
+    joint.submit_in(Bytes::from_static(text.as_bytes()), chain).await.unwrap()
+}
+
+#[tokio::test]
+async fn behind_what_was_refused_nothing_of_its_chain_is_written() {
+    let memory = Arc::new(MemoryLog::new(1));
+    let log: Arc<dyn Log> = Arc::clone(&memory) as Arc<dyn Log>;
+    let joint = Joint::new(Arc::clone(&log), subject());
+    let chain = Chain::default();
+    submit(&joint, "first", Some(&chain)).await.await.unwrap().unwrap();
+    memory.fail_next(Fault::NoSpace);
+    submit(&joint, "refused", Some(&chain)).await.await.unwrap().unwrap_err();
+    let (behind, other) = (submit(&joint, "behind", Some(&chain)).await, submit(&joint, "another", None).await);
+    assert!(behind.await.unwrap().unwrap_err().to_string().contains("one before it was not stored"));
+    other.await.unwrap().unwrap();
+    assert_eq!(stored(&log).await, ["first", "another"]);
+}

@@ -4,34 +4,15 @@
 //! kept in memory alone, of the deliveries that failed last, and gone with the process. What ended, how often it was tried
 //! and why it was set aside is in OUTCOME and PARK. A text here holds no word of a receiver: those may be patient data.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
+pub use barid_custody::tried::{Trouble, Try};
 use barid_model::{DeliveryId, Timestamp};
 
 /// Deliveries of one destination whose tries are kept; about 1 KiB each.
 const DELIVERIES_MAX: usize = 1_024;
 /// Tries of a delivery that are kept, the newest.
 const TRIES_MAX: usize = 8;
-
-/// One try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Try {
-    /// Which.
-    pub number: u32,
-    /// When it ended.
-    pub at: Timestamp,
-    /// What came of it, without data.
-    pub text: String,
-}
-
-/// A delivery that did not go well at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trouble {
-    /// Its last tries, oldest first.
-    pub tries: VecDeque<Try>,
-    /// When it may be tried again; none where it has ended or is on its way.
-    pub next: Option<Timestamp>,
-}
 
 /// The deliveries that failed last.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use barid_custody::act::{Acted, Ordered};
+use barid_custody::tried::{Asked, Known};
 use barid_custody::{Channels, Pauses};
 use barid_log::{Log, LogError};
 use barid_model::{Clock, Name, Partitions};
@@ -51,6 +52,14 @@ impl Control {
         }
     }
 
+    fn tries(&self, asked: Asked) -> Result<Bytes, CommandRefused> {
+        let Asked { destination, deliveries } = asked;
+        if self.destinations.get(&destination).is_none() {
+            return Err(not_owner(&destination));
+        }
+        words::answer(Ok(Known { troubles: self.destinations.troubles(&destination, deliveries) }))
+    }
+
     async fn probe(&self, request: ProbeRequest) -> Result<Bytes, CommandRefused> {
         let running = self.destinations.get(&request.destination);
         let running = running.ok_or_else(|| not_owner(&request.destination))?;
@@ -63,6 +72,7 @@ impl Commanded for Control {
         Box::pin(async move {
             match (command, by) {
                 (Command::Act, Some(by)) => self.act(by, words::read(&request)?).await,
+                (Command::Tries, None) => self.tries(words::read(&request)?),
                 (Command::Probe, None) => self.probe(words::read(&request)?).await,
                 (Command::Replica, None) => {
                     let report = self.report().await;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use barid_custody::Channels;
 use barid_custody::act::{Act, Acted, Ordered};
+use barid_custody::tried::{Asked, Known, Trouble};
 use barid_log::Log;
-use barid_model::Name;
+use barid_model::{DeliveryId, Name};
 use barid_replica::{Contact, owner, words};
 use barid_rpc::control::{self, Command, Direct, NotTold, RefusalKind};
 use barid_runtime::control::protocol::{By, ProbeRequest, Probed};
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 
 use super::acting::{Owners, Why};
 use super::log_failed;
+use super::trying::Tries;
 
 /// Under which role destinations are claimed.
 pub const DELIVERY: &str = "delivery";
@@ -37,6 +39,9 @@ const DECIDE: Duration = Duration::from_secs(15);
 const DECIDE_LATER: Duration = Duration::from_secs(75);
 /// How long for a probe, likewise.
 const PROBE: Duration = Duration::from_secs(125);
+
+/// How long the last tries are waited for: a list is shown without them rather than late.
+const TRIES: Duration = Duration::from_secs(2);
 
 /// The owners of destinations, wherever they are.
 pub struct Elsewhere {
@@ -141,6 +146,21 @@ fn unanswered(contact: &Contact, command: Command, refused: control::CommandRefu
         }
     }
     error
+}
+
+impl Tries for Elsewhere {
+    fn of<'a>(&'a self, destination: &'a Name, which: Vec<DeliveryId>) -> BoxFuture<'a, Vec<(DeliveryId, Trouble)>> {
+        Box::pin(async move {
+            let asked = async {
+                let contact = owner(&self.log, DELIVERY, &destination.subject_part()).await.ok()??;
+                let request = words::request(&Asked { destination: destination.clone(), deliveries: which }).ok()?;
+                let told = self.direct.run(contact.address.as_deref()?, Command::Tries, None, request, TRIES).await;
+                words::answered::<Known>(&told.ok()?).ok()
+            };
+            let known = tokio::time::timeout(TRIES, asked).await.ok().flatten();
+            known.unwrap_or_default().troubles
+        })
+    }
 }
 
 impl Owners for Elsewhere {

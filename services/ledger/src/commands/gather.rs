@@ -11,7 +11,8 @@ use barid_rpc::control::{Command, Direct, NotTold};
 use barid_runtime::admin::{NotReady, Readiness};
 use barid_runtime::control::CommandResult;
 use barid_runtime::control::protocol::{
-    DestinationStatus, EngineState, LiveStatus, ReplicaReport, ReplicaStatus, RouterStatus, SenderStatus, SnapshotStatus, Status,
+    DestinationStatus, EngineState, LiveStatus, ReplicaReport, ReplicaStatus, RouterStatus, SenderStatus,
+    SnapshotStatus, Status, StorageStatus,
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -45,6 +46,8 @@ pub struct Gathering<'a> {
     pub started: Timestamp,
     /// Where the admin endpoint of this process listens.
     pub admin: &'a str,
+    /// What the log takes at its servers, in bytes.
+    pub log_bytes: u64,
 }
 
 /// What one process told.
@@ -93,7 +96,7 @@ impl Gathering<'_> {
             router: set_aside(sum.router, &waiting),
             destinations: all,
             certificates: sum.certificates,
-            storage: storage::status(history).await?,
+            storage: StorageStatus { log_bytes: self.log_bytes, ..storage::status(history).await? },
             replicas,
             live: LiveStatus::together(sum.live),
         })

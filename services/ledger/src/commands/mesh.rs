@@ -17,7 +17,7 @@ use barid_runtime::control::protocol::{
     RefusedQuery, RefusedRow, ReleaseRequest, ReloadRequest, Reloaded, ReplayRequest, Replayed, RerunRequest,
     ResendRequest, Resent, ResumeRequest, SnapshotView, Status,
 };
-use barid_runtime::control::{CommandError, CommandResult, Commands};
+use barid_runtime::control::{CommandResult, Commands};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -28,7 +28,7 @@ use super::history::History;
 use super::journal::Journal;
 use super::pause::Pausing;
 use super::routers::Routers;
-use super::{audit, payload, search, show, waiting};
+use super::{audit, payload, reload, search, trying};
 
 /// The commands of a mesh.
 pub struct Mesh {
@@ -50,6 +50,8 @@ pub struct Here {
     pub started: Timestamp,
     /// Where its admin endpoint listens.
     pub admin: String,
+    /// What the log takes at its servers, in bytes, as far as that is known.
+    pub log_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl Mesh {
@@ -83,20 +85,13 @@ impl Mesh {
             draining: self.here.drain.has_started(),
             started: self.here.started,
             admin: &self.here.admin,
+            log_bytes: (self.here.log_bytes)(),
         }
     }
 
     fn pausing(&self) -> Pausing<'_> {
         Pausing { history: &self.history, journal: &self.acting.journal, pauses: &self.pauses, drains: &|_| false }
     }
-}
-
-macro_rules! not_here {
-    ($($name:ident($($request:ty)?) -> $answer:ty, $instead:literal;)*) => {
-        $(fn $name(&self $(, _: $request)?) -> BoxFuture<'_, CommandResult<$answer>> {
-            Box::pin(async { Err(CommandError::unavailable(concat!("a mesh has no such command: ", $instead))) })
-        })*
-    };
 }
 
 impl Commands for Mesh {
@@ -110,10 +105,10 @@ impl Commands for Mesh {
         Box::pin(search::refused(&self.history, query))
     }
     fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>> {
-        Box::pin(waiting::parked(&self.history, query))
+        Box::pin(trying::parked(&self.history, &*self.elsewhere, query))
     }
     fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>> {
-        Box::pin(show::show(&self.history, uid))
+        Box::pin(trying::show(&self.history, &*self.elsewhere, uid))
     }
     fn payload(&self, request: PayloadRequest) -> BoxFuture<'_, CommandResult<Bytes>> {
         Box::pin(payload::payload(&self.history, request))
@@ -156,7 +151,7 @@ impl Commands for Mesh {
         Box::pin(self.elsewhere.probe(request))
     }
 
-    not_here! {
-        reload(ReloadRequest) -> Reloaded, "documents are read again by who publishes them";
+    fn reload(&self, request: ReloadRequest) -> BoxFuture<'_, CommandResult<Reloaded>> {
+        Box::pin(reload::reload(&self.history, request))
     }
 }

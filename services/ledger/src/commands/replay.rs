@@ -12,7 +12,7 @@ use barid_ledger::{MessageFilter, Paging};
 use barid_log::{LogError, Position};
 use barid_model::record::{InRecord, Record as _};
 use barid_model::{Cause, MessageUid, Name};
-use barid_pipeline::Durable;
+use barid_pipeline::{Chain, Durable};
 use barid_runtime::control::protocol::{Missed, ReplayRequest, ReplayRevision, Replayed, ReplayedMessage, Selection};
 use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
@@ -60,7 +60,14 @@ pub(super) async fn replay(acting: &Acting, request: ReplayRequest) -> CommandRe
     }
     acting.journal.write(&request.by, vec![order(&request, &items)]).await?;
     let again = Again { acting, by: &request.by, cause: Cause::Replayed, answers: false };
-    let mut run = Run { again, revision: request.revision, replayed, in_flight: VecDeque::new(), until: None };
+    let mut run = Run {
+        again,
+        revision: request.revision,
+        replayed,
+        in_flight: VecDeque::new(),
+        chain: Chain::default(),
+        until: None,
+    };
     run.all(items).await?;
     Ok(run.replayed)
 }
@@ -136,6 +143,8 @@ struct Run<'a> {
     revision: ReplayRevision,
     replayed: Replayed,
     in_flight: VecDeque<(MessageUid, MessageUid, Durable)>,
+    /// What was submitted: nothing is stored behind what was not.
+    chain: Chain,
     /// Until when room at a destination is waited for; none until there was none.
     until: Option<Instant>,
 }
@@ -179,7 +188,8 @@ impl Run<'_> {
             self.landed().await.map_err(Stop::All)?;
         }
         self.ended().map_err(Stop::All)?;
-        let submitted = self.again.acting.intake.submit(&record).await.map_err(|error| stop(&error))?;
+        let submitted =
+            self.again.acting.intake.submit_in(&record, Some(&self.chain)).await.map_err(|error| stop(&error))?;
         self.in_flight.push_back((item.uid, record.envelope.uid, submitted.ticket));
         Ok(())
     }
@@ -239,6 +249,7 @@ impl Run<'_> {
                 Ok(())
             }
             Err(error) => {
+                self.chain.cut();
                 self.miss(from, &unsent(&error));
                 Err(format!("one before it was not stored: {error}"))
             }

@@ -1,5 +1,6 @@
 //! The ledger's views in the words of the control protocol.
 
+use barid_ledger::store::of;
 use barid_ledger::view::{Accepted, RefusedView};
 use barid_ledger::{DeliveryView, MessageView, State};
 use barid_runtime::control::protocol::{
@@ -70,14 +71,13 @@ pub fn refused(view: RefusedView) -> RefusedRow {
     }
 }
 
-/// A delivery that waits.
-pub fn parked(message: &MessageView, delivery: DeliveryView) -> Option<ParkedRow> {
-    let accepted = message.accepted.as_ref()?;
+/// A delivery that waits; also where the log had no more than that of its message when the history was filled.
+pub fn parked(message: &MessageView, delivery: DeliveryView) -> ParkedRow {
+    let whole = message.accepted.as_ref().map_or_else(|| unknown(message), |accepted| whole(message, accepted));
     let why = if delivery.state == State::Quarantined { Some(words::QUARANTINED.to_owned()) } else { delivery.parked };
-    Some(ParkedRow {
+    ParkedRow {
         id: Some(delivery.id),
-        uid: message.uid,
-        at: delivery.parked_at.or(delivery.ended_at).or(message.routed_at).unwrap_or(accepted.received),
+        at: delivery.parked_at.or(delivery.ended_at).or(message.routed_at).unwrap_or(whole.received),
         why: why.unwrap_or_default(),
         destination: delivery.destination,
         route: delivery.route,
@@ -85,8 +85,28 @@ pub fn parked(message: &MessageView, delivery: DeliveryView) -> Option<ParkedRow
         lanes: delivery.lanes,
         answer: delivery.answer,
         findings: delivery.findings,
-        ..whole(message, accepted)
-    })
+        ..whole
+    }
+}
+
+fn unknown(message: &MessageView) -> ParkedRow {
+    let received = of(message.uid);
+    ParkedRow {
+        id: None,
+        uid: message.uid,
+        at: received,
+        received,
+        why: String::new(),
+        destination: None,
+        channel: None,
+        route: String::new(),
+        facility: String::new(),
+        message_type: String::new(),
+        attempts: 0,
+        lanes: Vec::new(),
+        answer: None,
+        findings: Vec::new(),
+    }
 }
 
 /// A message that was set aside before it was routed: no delivery, so no identity of one.

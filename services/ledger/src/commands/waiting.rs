@@ -89,7 +89,7 @@ async fn in_flight(history: &History, filter: DeliveryFilter, paging: Paging) ->
                     known = Some((delivery.uid, ledger.message(delivery.uid)?));
                 }
                 if let Some((_, Some(message))) = &known {
-                    rows.extend(rows::parked(message, delivery));
+                    rows.push(rows::parked(message, delivery));
                 }
             }
             Ok((rows, page.next))
@@ -100,7 +100,7 @@ async fn in_flight(history: &History, filter: DeliveryFilter, paging: Paging) ->
 async fn set_aside(history: &History, filter: DeliveryFilter, paging: Paging) -> CommandResult<Rows> {
     let page = history.ask(move |ledger| ledger.quarantine(&filter, &paging)).await?;
     let rows = page.items.into_iter().filter_map(|item| match item.delivery {
-        Some(delivery) => rows::parked(&item.message, delivery),
+        Some(delivery) => Some(rows::parked(&item.message, delivery)),
         None => rows::set_aside(&item.message),
     });
     Ok((rows.collect(), page.next))

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use barid_ledger_service::commands::acting::Acting;
-use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search};
+use barid_ledger_service::commands::{audit, history, journal, log_failed, payload, search, trying as tries};
 use barid_model::{MessageUid, Timestamp};
 use barid_runtime::control::protocol::{
     Audit, AuditRequest, DiscardRequest, Done, DryRunRequest, DryRunView, ExplainRequest, Explanation, MessageDetail,
@@ -66,10 +66,10 @@ impl Commands for Engine {
         Box::pin(search::refused(&self.history, query))
     }
     fn parked(&self, query: ParkedQuery) -> BoxFuture<'_, CommandResult<Page<ParkedRow>>> {
-        Box::pin(trying::parked(self, query))
+        Box::pin(async move { tries::parked(&self.history, &trying::Here(&self.parts.destinations), query).await })
     }
     fn show(&self, uid: MessageUid) -> BoxFuture<'_, CommandResult<MessageDetail>> {
-        Box::pin(trying::show(self, uid))
+        Box::pin(async move { tries::show(&self.history, &trying::Here(&self.parts.destinations), uid).await })
     }
     fn payload(&self, request: PayloadRequest) -> BoxFuture<'_, CommandResult<Bytes>> {
         Box::pin(payload::payload(&self.history, request))

@@ -49,8 +49,12 @@ impl Fence for Always {
         true
     }
 
-    fn lost(&self) -> BoxFuture<'_, ()> {
+    fn ended(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
+    }
+
+    fn regained(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(true))
     }
 }
 

@@ -58,7 +58,8 @@ async fn o5_behind_a_replayed_message_that_was_not_stored_none_is_sent() {
     let by = By { actor: "amina".into(), reason: "a test".into() };
     let again = Again { acting: &acting, by: &by, cause: Cause::Replayed, answers: false };
     let replayed = Replayed::default();
-    let mut run = Run { again, revision: ReplayRevision::Now, replayed, in_flight: VecDeque::new(), until: None };
+    let (in_flight, chain) = (VecDeque::new(), Chain::default());
+    let mut run = Run { again, revision: ReplayRevision::Now, replayed, in_flight, chain, until: None };
     let mut ends = Vec::new();
     for number in 1..=4 {
         let (end, done) = oneshot::channel();
