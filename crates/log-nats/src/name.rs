@@ -130,6 +130,11 @@ impl Names {
         tokens.iter().map(|token| format!("barid.{}.objects.{token}", self.installation)).collect()
     }
 
+    /// Chunks of the large payloads of subjects that begin so.
+    pub(crate) fn objects_under(&self, first: &str) -> String {
+        format!("barid.{}.objects.{first}.>", self.installation)
+    }
+
     /// The subject of the log that a chunk belongs to, and its payload's id.
     pub(crate) fn of_chunk(&self, address: &str) -> Option<(Subject, String)> {
         let objects = self.objects_subjects();

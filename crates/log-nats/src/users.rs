@@ -44,12 +44,14 @@ impl Role {
         }
     }
 
-    /// Beginnings of the subjects it appends to, as (family, first tokens).
+    /// Beginnings of the subjects it appends to, as (family, first tokens, with `*` for any one).
     fn appends(self) -> &'static [(Family, &'static str)] {
         match self {
             Self::Ingress => &[(Family::In, "in"), (Family::In, "refused")],
-            // What leads from channel to channel comes back into IN.
-            Self::Router => &[(Family::In, "in"), (Family::Out, "out"), (Family::Out, "routed"), (Family::Outcome, "")],
+            // What leads from channel to channel comes back into IN, under a subject of its own.
+            Self::Router => {
+                &[(Family::In, "in.*.chained"), (Family::Out, "out"), (Family::Out, "routed"), (Family::Outcome, "")]
+            }
             Self::Delivery => &[(Family::Park, "park"), (Family::Outcome, "")],
             // What people order, and the messages that they have made again.
             Self::Ledger => &[(Family::In, "in"), (Family::Outcome, "command")],
@@ -143,13 +145,12 @@ impl Rights {
             let blocks = names.address_prefix(*family);
             if first.is_empty() {
                 self.publish.push(format!("{blocks}>"));
+                self.publish.extend(names.objects_prefix(*family).into_iter().map(|prefix| format!("{prefix}>")));
             } else {
                 // A first token alone is a subject too.
                 self.publish.extend([format!("{blocks}{first}"), format!("{blocks}{first}.>")]);
+                self.publish.push(names.objects_under(first));
             }
-            let of = format!(".objects.{first}");
-            let payloads = names.objects_prefix(*family).into_iter().filter(|prefix| prefix.contains(&of));
-            self.publish.extend(payloads.map(|prefix| format!("{prefix}>")));
         }
         let trimmed = role.trims().iter().map(|family| names.stream(*family));
         for stream in trimmed.chain((!role.trims().is_empty()).then_some(objects.clone())) {
@@ -205,6 +206,8 @@ mod tests {
     fn nobody_appends_to_or_reads_what_is_not_its_own() {
         let has = |role, subject: &str| publishes(role).iter().any(|allowed| allowed == subject);
         assert!(has(Role::Ingress, "barid.main.in.in.>") && !has(Role::Delivery, "barid.main.in.in.>"));
+        assert!(has(Role::Router, "barid.main.in.in.*.chained") && !has(Role::Router, "barid.main.in.in.>"));
+        assert!(has(Role::Router, "barid.main.objects.in.*.chained.>"));
         assert!(has(Role::Delivery, "$JS.API.DIRECT.GET.barid-main-out"));
         assert!(!has(Role::Ingress, "$JS.API.DIRECT.GET.barid-main-out"));
         assert!(!has(Role::Ingress, "$JS.API.DIRECT.GET.barid-main-objects"), "payloads by subject only");
