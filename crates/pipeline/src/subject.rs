@@ -5,7 +5,7 @@
 
 use barid_log::{Key, LogError, Subject};
 use barid_model::record::Intake;
-use barid_model::{Digest, Name, Partition, Revision};
+use barid_model::{Digest, MessageUid, Name, Partition, Revision};
 
 /// IN of a partition: `in.03`, and `in.03.chained` for what the router wrote itself.
 ///
@@ -120,6 +120,17 @@ pub fn answer(key: Digest) -> Result<Key, LogError> {
 /// As [`out`].
 pub fn state(kind: &str, name: &Name) -> Result<Key, LogError> {
     Key::new(format!("state.{kind}.{}", name.subject_part()))
+}
+
+/// Keys of what was decided begin so.
+pub const DECIDED: &str = "decided.";
+
+/// That somebody has begun to decide on a message that was set aside before routing, and as what it is run again.
+///
+/// # Errors
+/// None in practice.
+pub fn decided(message: MessageUid) -> Result<Key, LogError> {
+    Key::new(format!("{DECIDED}{message}"))
 }
 
 /// Keys of destinations that have too much waiting begin so.

@@ -18,9 +18,9 @@ pub mod journal;
 pub mod mesh;
 pub mod pause;
 pub mod payload;
-mod remake;
 #[cfg(feature = "mesh")]
 mod reload;
+mod remake;
 mod replay;
 mod resend;
 #[cfg(feature = "mesh")]
@@ -31,6 +31,7 @@ pub mod select;
 pub mod show;
 pub mod status;
 pub mod trying;
+mod turns;
 pub mod waiting;
 
 use barid_log::LogError;

@@ -11,11 +11,13 @@
 
 mod answers;
 mod commands;
+mod decided;
 mod known;
 #[cfg(feature = "mesh")]
 pub mod mesh;
 pub mod readers;
 mod revisions;
+mod steady;
 mod trim;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use barid_model::{Clock, Partitions, Timestamp};
 use self::answers::Answers;
 pub use self::known::Known;
 use self::readers::Readers;
+use self::steady::Steady;
 use self::trim::Looked;
 
 /// How often it is looked at, where nothing else is said.
@@ -78,8 +81,17 @@ pub struct Keeping {
 /// Where the log has failed.
 pub async fn run(keeping: Keeping) -> Result<(), LogError> {
     let (mut view, mut storage) = (View::default(), Storage::new(Readers::sole()));
+    let (keeping, steady) = loop {
+        match keeping.clone().steadily().await {
+            Ok(begun) => break begun,
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => tracing::warn!(%error, "retention begins later"),
+        }
+        tokio::time::sleep(EVERY).await;
+    };
     loop {
         let kept = async {
+            steady.look(&keeping.log, keeping.partitions).await?;
             let now = keeping.clock.now();
             let known = Known::of(&keeping.log, &keeping.channels.snapshot(), now, true).await?;
             view.run(&keeping, &known).await?;
@@ -91,6 +103,15 @@ pub async fn run(keeping: Keeping) -> Result<(), LogError> {
             Err(error) => tracing::warn!(%error, "what has had its time could not be removed; tried again in a minute"),
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+impl Keeping {
+    /// The same by a clock that makes no large step forward.
+    async fn steadily(mut self) -> Result<(Self, Arc<Steady>), LogError> {
+        let steady = Arc::new(Steady::begin(&self.log, self.partitions, Arc::clone(&self.clock)).await?);
+        self.clock = Arc::clone(&steady) as Arc<dyn Clock>;
+        Ok((self, steady))
     }
 }
 
@@ -156,6 +177,7 @@ impl Storage {
             let before = now.minus(kept);
             commands::trim(log, oldest.map_or(before, |oldest| before.min(oldest)), read).await?;
             revisions::forget(keeping, now, kept, oldest).await?;
+            decided::forget(log, oldest.unwrap_or(before)).await?;
             self.rest = Some(now);
         }
         Ok(())

@@ -17,6 +17,7 @@ use barid_runtime::control::protocol::{
 use barid_runtime::control::{CommandError, CommandResult};
 use serde_json::json;
 use tokio::sync::MutexGuard;
+use tokio::time::Instant;
 
 use super::acting::{Acting, Why};
 use super::again::Again;
@@ -26,6 +27,7 @@ use super::payload::{parked, received};
 use super::remake::{remake, standing_in};
 use super::replay::{LISTED_MAX, unsent};
 use super::select::{Chosen, Target, choose};
+use super::turns::Turns;
 
 /// Held lanes that are released in one command with something done to their heads.
 const HEADS_MAX: usize = 1_000;
@@ -46,9 +48,8 @@ enum Verb {
 /// Runs quarantined deliveries again.
 pub(super) async fn rerun(acting: &Acting, request: RerunRequest) -> CommandResult<Done> {
     check(&request.by)?;
-    let (chosen, _turn) =
-        in_turn(acting, &request.select, &[State::Quarantined], request.limit, request.dry_run).await?;
-    carry_out(acting, Verb::Rerun, &request.by, chosen, request.dry_run).await
+    let decision = in_turn(acting, &request.select, &[State::Quarantined], request.limit, request.dry_run).await?;
+    carry_out(acting, Verb::Rerun, &request.by, decision, request.dry_run).await
 }
 
 /// Gives quarantined or held deliveries up, or sets aside those that are not; one that follows a held one, or is on its way,
@@ -63,34 +64,48 @@ pub(super) async fn discard(acting: &Acting, request: DiscardRequest) -> Command
         (false, true) => &[State::Held, State::Parked, State::InFlight],
     };
     let verb = if request.keep { Verb::SetAside } else { Verb::Discard };
-    let (chosen, _turn) = in_turn(acting, &request.select, states, request.limit, request.dry_run).await?;
-    carry_out(acting, verb, &request.by, chosen, request.dry_run).await
+    let decision = in_turn(acting, &request.select, states, request.limit, request.dry_run).await?;
+    carry_out(acting, verb, &request.by, decision, request.dry_run).await
 }
 
-/// Chooses; where messages that were set aside before routing are among it, alone, until what is given back is dropped: nobody
-/// else owns them, and two people who decide on one at once would make two of it. Of other processes this knows nothing.
+/// What is decided on, since when it is known to wait, and the turn where messages that were set aside are among it.
+struct Decision<'a> {
+    chosen: Chosen,
+    at: Instant,
+    turns: Option<MutexGuard<'a, Turns>>,
+}
+
+/// Chooses; where messages that were set aside before routing are among it, alone in this process, until what is given back is
+/// dropped: nobody else owns them, and two people who decide on one at once would make two of it. Those at other ledgers are
+/// met in the log, message by message.
 async fn in_turn<'a>(
     acting: &'a Acting,
     select: &DeliverySelection,
     states: &'static [State],
     limit: u64,
     dry_run: bool,
-) -> CommandResult<(Chosen, Option<MutexGuard<'a, ()>>)> {
+) -> CommandResult<Decision<'a>> {
+    let at = Instant::now();
     let chosen = choose(&acting.history, select, states, limit).await?;
     if dry_run || !chosen.targets.iter().any(|target| matches!(target, Target::Message(_))) {
-        return Ok((chosen, None));
+        return Ok(Decision { chosen, at, turns: None });
     }
     let turn = tokio::time::timeout(TURN_WAIT, acting.journal.turn()).await.map_err(|_| {
         CommandError::unavailable("somebody decides on messages that were set aside right now: try again after that")
     })?;
     // Somebody may have decided on them while this waited, or since it chose.
-    Ok((choose(&acting.history, select, states, limit).await?, Some(turn)))
+    let at = Instant::now();
+    Ok(Decision { chosen: choose(&acting.history, select, states, limit).await?, at, turns: Some(turn) })
 }
 
-async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run: bool) -> CommandResult<Done> {
-    let mut done = Done { matched: chosen.matched(), missed: chosen.missed, ..Done::default() };
+async fn carry_out(acting: &Acting, verb: Verb, by: &By, decision: Decision<'_>, dry_run: bool) -> CommandResult<Done> {
+    let Decision { mut chosen, at, mut turns } = decision;
+    let mut done = Done { matched: chosen.matched(), missed: std::mem::take(&mut chosen.missed), ..Done::default() };
     if dry_run {
         return Ok(done);
+    }
+    if let (Verb::Discard, Some(turns)) = (verb, &mut turns) {
+        begin_all(acting, turns, &mut chosen, at, &mut done).await;
     }
     let orders = chosen.targets.iter().filter_map(|target| order(verb, target)).collect();
     acting.journal.write(by, orders).await?;
@@ -98,7 +113,7 @@ async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run
         let decided = match (verb, target) {
             (Verb::Rerun, Target::Delivery(delivery)) => rerun_delivery(acting, by, delivery).await,
             (Verb::Rerun, Target::Message(message)) => {
-                let made = rerun_message(acting, by, message).await;
+                let made = rerun_message(acting, by, message, turns.as_deref_mut(), at).await;
                 made.map(|child| {
                     if done.children.len() < LISTED_MAX {
                         done.children.push(ReplayedMessage { from: message.uid, uid: Some(child) });
@@ -113,11 +128,31 @@ async fn carry_out(acting: &Acting, verb: Verb, by: &By, chosen: Chosen, dry_run
         };
         match decided {
             Ok(()) => done.done += 1,
-            Err(why) if done.missed.len() < LISTED_MAX => done.missed.push(Missed { id: target.id(), why }),
-            Err(_) => {}
+            Err(why) => miss(&mut done, target, why),
         }
     }
     Ok(done)
+}
+
+fn miss(done: &mut Done, target: &Target, why: Why) {
+    if done.missed.len() < LISTED_MAX {
+        done.missed.push(Missed { id: target.id(), why });
+    }
+}
+
+/// Begins to decide on the messages that are to be given up, which their commands do; leaves those out that are decided on
+/// elsewhere.
+async fn begin_all(acting: &Acting, turns: &mut Turns, chosen: &mut Chosen, at: Instant, done: &mut Done) {
+    for target in std::mem::take(&mut chosen.targets) {
+        let begun = match &target {
+            Target::Message(message) => turns.begin(&acting.history.log, message.uid, None, at).await.map(drop),
+            Target::Delivery(_) => Ok(()),
+        };
+        match begun {
+            Ok(()) => chosen.targets.push(target),
+            Err(why) => miss(done, &target, why),
+        }
+    }
 }
 
 /// What is recorded before it is done. That a message is run again is recorded when it is known as what.
@@ -206,19 +241,29 @@ fn place(delivery: &DeliveryView) -> Result<(&Name, u64), Why> {
 
 /// Runs a message that was set aside before routing again, as a message of its own under today's rules. Its record names
 /// that message, and counts when it is there: whatever a crash leaves in between waits for a person still.
-async fn rerun_message(acting: &Acting, by: &By, message: &MessageView) -> Result<MessageUid, Why> {
+async fn rerun_message(
+    acting: &Acting,
+    by: &By,
+    message: &MessageView,
+    turns: Option<&mut Turns>,
+    chosen: Instant,
+) -> Result<MessageUid, Why> {
     let parent = received(&acting.history, message).await.map_err(|error| error.text)?;
     let again = Again { acting, by, cause: Cause::Replayed, answers: true };
-    let record = again.of(&parent, ReplayRevision::Now).await?;
+    let mut record = again.of(&parent, ReplayRevision::Now).await?;
     let envelope = &record.envelope;
     // As anything that is taken in; where it is refused nothing is written of it.
     (acting.admits)(envelope.channel.as_ref()).map_err(|error| error.to_string())?;
     let awaited =
         envelope.waits.as_ref().map(|_| answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest));
     let told = told(acting, awaited).await?;
-    let child = record.envelope.uid;
+    let turns = turns.ok_or("it was not to be decided on")?;
+    let turn = turns.begin(&acting.history.log, message.uid, Some(record.envelope.uid), chosen).await?;
+    let child = turn.child.unwrap_or(record.envelope.uid);
+    record.envelope.uid = child;
     let order = Order::new("rerun", message.uid).with(json!({"as": child}));
     acting.journal.write(by, vec![order]).await.map_err(|error| error.text)?;
+    turn.in_time()?;
     let submitted = acting.intake.submit(&record).await.map_err(|error| unsent(&error))?;
     submitted.ticket.await.map_err(|error| unsent(&error))?;
     take_back(acting, told).await;

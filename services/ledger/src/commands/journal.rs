@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::log_failed;
+use super::turns::Turns;
 
 /// Longest reason in characters: some sentences.
 const REASON_MAX: usize = 1_000;
@@ -52,7 +53,7 @@ pub struct Journal {
     /// Opened with the first command.
     writer: Mutex<Option<Writer>>,
     /// Held by the one who decides on messages that nobody but the log has.
-    turn: Mutex<()>,
+    turn: Mutex<Turns>,
 }
 
 impl Journal {
@@ -63,7 +64,7 @@ impl Journal {
     }
 
     /// Waits until nobody else in this process decides on messages that nobody but the log has.
-    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(super) async fn turn(&self) -> MutexGuard<'_, Turns> {
         self.turn.lock().await
     }
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::readers::{self, Reader, Readers};
+use super::steady::Steady;
 use super::{Keeping, Known, RetentionError, Storage, View};
 use crate::trimmed::Trimmed;
 
@@ -32,13 +33,17 @@ const DELIVERY: &str = "delivery";
 const REMEMBERED: &str = "destination.";
 /// How often claims are looked at.
 const CLAIMS_EVERY: Duration = Duration::from_secs(3_600);
+/// How often a history tries to introduce itself while another of its name does.
+const INTRODUCTIONS: usize = 8;
 
 /// Retention of a process, before it runs.
 pub struct Retention {
     keeping: Keeping,
     every: Duration,
     name: String,
-    partial: bool,
+    /// Whether the history lacks what was given back while it was away: then it decides nothing.
+    partial: watch::Sender<bool>,
+    steady: Arc<Steady>,
 }
 
 impl Retention {
@@ -54,6 +59,7 @@ impl Retention {
         shared: Option<&str>,
     ) -> Result<Self, Failure> {
         let storage = |error: &dyn std::fmt::Display| Failure::new(Exit::Storage, error.to_string());
+        let (keeping, steady) = keeping.steadily().await.map_err(|error| storage(&error))?;
         let name = match shared {
             Some(name) => name.to_owned(),
             None => {
@@ -61,27 +67,48 @@ impl Retention {
                 readers::name(replica.data(), new).map_err(|error| storage(&error))?
             }
         };
-        let mut retention = Self { keeping, every, name, partial: false };
+        let retention = Self { keeping, every, name, partial: watch::Sender::new(false), steady };
         retention.introduce().await.map_err(|error| storage(&error))?;
         Ok(retention)
     }
 
-    async fn introduce(&mut self) -> Result<(), RetentionError> {
+    /// Says how far the history is as if for the first time: it may have been given up.
+    async fn introduce(&self) -> Result<(), RetentionError> {
+        for _ in 0..INTRODUCTIONS {
+            if self.try_introduce().await? {
+                return Ok(());
+            }
+        }
+        Err(LogError::Busy("others of the same history speak all the time".into()).into())
+    }
+
+    async fn try_introduce(&self) -> Result<bool, RetentionError> {
         let log = &self.keeping.log;
         let before = Reader::find(log, &self.name).await?;
         let mut reader = self.reader().await?;
         let trimmed = Trimmed::all(&**log).await?;
         let misses = reader.misses(&trimmed);
         // Until it is filled anew.
-        self.partial = misses || before.is_some_and(|before| before.partial) && !reader.positions.is_empty();
-        if self.partial {
+        let partial = misses || before.is_some_and(|before| before.partial) && !reader.positions.is_empty();
+        if partial && !*self.partial.borrow() {
             tracing::error!(
                 "this history was away for too long and lacks what the log has given back since: it does not decide what else \
                  may go; start it with an empty data directory to have it filled anew with what the log holds"
             );
         }
-        reader.partial = self.partial;
-        reader.tell(log, &self.name).await?;
+        reader.partial = partial;
+        self.partial.send_replace(partial);
+        Ok(reader.tell(log, &self.name).await?)
+    }
+
+    /// Says how far the history is, and looks whether it was given up meanwhile.
+    async fn speak(&self) -> Result<(), RetentionError> {
+        let log = &self.keeping.log;
+        if Reader::find(log, &self.name).await?.is_none() {
+            return self.introduce().await;
+        }
+        // Where it was not said, another of the same history did, or the next word finds that it was given up.
+        self.reader().await?.tell(log, &self.name).await?;
         Ok(())
     }
 
@@ -89,28 +116,14 @@ impl Retention {
         let ledger = Arc::clone(&self.keeping.ledger);
         let positions = tokio::task::spawn_blocking(move || ledger.positions()).await??;
         let at = self.keeping.clock.now();
-        Ok(Reader { at, positions: positions.into_iter().collect(), partial: self.partial })
+        Ok(Reader { at, positions: positions.into_iter().collect(), partial: *self.partial.borrow() })
     }
 
     /// Starts it.
     pub fn start(self, replica: &Replica) {
         let retention = Arc::new(self);
-        if !retention.partial {
-            let ownership = Ownership {
-                log: Arc::clone(&retention.keeping.log),
-                role: ROLE,
-                replica: replica.name(),
-                terms: Terms::default(),
-            };
-            let items = watch::Sender::new(BTreeSet::from([ITEM.to_owned()]));
-            let (owned, stop) = (items.subscribe(), replica.stopped());
-            let run = ownership.run(owned, Arc::new(Trimmer(Arc::clone(&retention))), stop);
-            replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "storage", async move {
-                // Whose end would be a change without end.
-                let _items = items;
-                run.await
-            });
-        }
+        let (own, name, stop) = (Arc::clone(&retention), replica.name(), replica.stopped());
+        replica.process.tasks.spawn(Kind::Critical(Exit::Storage), "storage", own.own(name, stop));
         let stop = replica.stopped();
         replica.process.tasks.spawn(Kind::Service, "retention", async move {
             retention.keep(stop).await;
@@ -118,12 +131,35 @@ impl Retention {
         });
     }
 
+    /// Owns the log's storage like any other of these processes, as long as its history is whole.
+    async fn own(self: Arc<Self>, replica: String, mut stop: watch::Receiver<bool>) -> Result<(), LogError> {
+        let mut partial = self.partial.subscribe();
+        if !*partial.borrow_and_update() {
+            let items = watch::Sender::new(BTreeSet::from([ITEM.to_owned()]));
+            let (end, ended) = watch::channel(false);
+            let log = Arc::clone(&self.keeping.log);
+            let ownership = Ownership { log, role: ROLE, replica, terms: Terms::default() };
+            let run = ownership.run(items.subscribe(), Arc::new(Trimmer(Arc::clone(&self))), ended);
+            tokio::pin!(run);
+            tokio::select! {
+                owned = &mut run => return owned,
+                _ = partial.wait_for(|partial| *partial) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            end.send_replace(true);
+            run.await?;
+        }
+        drop(stop.wait_for(|stop| *stop).await);
+        Ok(())
+    }
+
     /// Keeps the history to the retention and says how far it is, until `stop`.
     async fn keep(&self, mut stop: watch::Receiver<bool>) {
         let mut view = View::default();
         while !*stop.borrow() {
             let kept = async {
-                self.reader().await?.tell(&self.keeping.log, &self.name).await?;
+                self.speak().await?;
+                self.steady.look(&self.keeping.log, self.keeping.partitions).await?;
                 match self.known(false).await? {
                     Some(known) => view.run(&self.keeping, &known).await,
                     None => Ok(()),
@@ -154,6 +190,7 @@ impl Retention {
         let mut forgot = None;
         loop {
             let kept = async {
+                self.steady.look(&self.keeping.log, self.keeping.partitions).await?;
                 let Some(known) = self.known(true).await? else { return Ok(()) };
                 storage.run(&self.keeping, &known, &|| tenure.holds()).await?;
                 if forgot.is_none_or(|at: Instant| at.elapsed() >= CLAIMS_EVERY) {

@@ -54,17 +54,18 @@ impl Reader {
         Ok(value.and_then(|(_, bytes)| serde_json::from_slice(&bytes).ok()))
     }
 
-    /// Says it; durable when this ends.
+    /// Says it, and whether it was said: where another process of the same history spoke at that moment, or it was given up, it
+    /// was not. Durable when this ends.
     ///
     /// # Errors
     /// As the log.
-    pub async fn tell(&self, log: &Arc<dyn Log>, name: &str) -> Result<(), LogError> {
+    pub async fn tell(&self, log: &Arc<dyn Log>, name: &str) -> Result<bool, LogError> {
         let key = Key::new(format!("{PREFIX}{name}"))?;
         let value = serde_json::to_vec(self).map_err(|error| LogError::Storage(error.to_string().into()))?;
         let revision = log.get(&key).await?.map_or(Revision::NONE, |(revision, _)| revision);
         match log.put(&key, revision, value.into()).await {
-            // Another process of the same history said so just now, or it was given up: the next word tells.
-            Ok(_) | Err(LogError::WrongRevision { .. }) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(LogError::WrongRevision { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -174,7 +175,9 @@ impl Readers {
         if seen.revision != revision {
             *seen = fresh();
         }
-        let (silent, watched) = (now.since(reader.at), seen.since.elapsed());
+        let watched = seen.since.elapsed();
+        // Its clock may have been ahead when it spoke last.
+        let silent = now.since(reader.at).max(watched);
         if silent >= ALARM_AFTER && watched >= WATCHED_FOR && seen.told.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
             seen.told = Some(Instant::now());
             let hours = silent.as_secs() / 3_600;

@@ -9,8 +9,8 @@ use barid_model::record::{
     InRecord, Intake, OutRecord, OutcomeRecord, Record as _, RoutedDelivery, RoutedRecord, Source,
 };
 use barid_model::{
-    Cause, DeliveryId, Digest, Disposition, Envelope, FacilityRef, Finding, Format, Lanes, MessageType, MessageUid,
-    Name, Outcome, Partition, Partitions, Payload, Revision, Timestamp,
+    Cause, Clock, DeliveryId, Digest, Disposition, Envelope, FacilityRef, Finding, Format, Lanes, ManualClock,
+    MessageType, MessageUid, Name, Outcome, Partition, Partitions, Payload, Revision, Timestamp,
 };
 use barid_pipeline::commit::RouterCommit;
 use barid_pipeline::subject;
@@ -23,7 +23,7 @@ use barid_custody::Channels;
 use super::{Bound, Looked};
 use crate::feed::Feed;
 use crate::retention::readers::{Reader, Readers};
-use crate::retention::{Keeping, RetentionError};
+use crate::retention::{Keeping, Known, RetentionError, Storage, View};
 
 const PARTITION: Partition = Partition(3);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -448,4 +448,28 @@ async fn what_two_remove_one_after_the_other_with_what_each_remembers_is_what_on
     }
     let (balance, _) = world.rebuilt().await;
     assert!(balance.holds(), "{balance}");
+}
+
+#[tokio::test]
+async fn a_clock_that_makes_a_step_of_years_takes_nothing_that_has_time_left() {
+    let mut world = World::new();
+    for _ in 0..30 {
+        world.message(Intake::Received, Fate::Delivered).await;
+    }
+    world.settle().await;
+    let clock = Arc::new(ManualClock::at(at(30)));
+    world.storage.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let (steady, _) = world.storage.clone().steadily().await.unwrap();
+    clock.advance(HOUR * 24 * 365 * 9);
+    let run = async |keeping: &Keeping| {
+        View::default().run(keeping, &Known::default()).await.unwrap();
+        Storage::new(Readers::sole()).run(keeping, &Known::default(), &|| true).await.unwrap();
+    };
+    run(&steady).await;
+    assert_eq!(world.firsts().await, [1; 4]);
+    let balance = world.storage.ledger.balance(&BalanceRange::default()).unwrap();
+    assert_eq!((balance.incomplete_before, balance.total.accepted), (None, 30));
+    // The same by the clock itself.
+    run(&world.storage).await;
+    assert_ne!(world.firsts().await, [1; 4]);
 }
