@@ -12,6 +12,7 @@ pub mod commit;
 mod land;
 pub mod overflow;
 mod recover;
+mod repark;
 mod send;
 mod slot;
 pub mod status;
@@ -242,6 +243,7 @@ impl Owner {
                         commit_at = Instant::now() + COMMIT_EVERY;
                         self.commit(false).await?;
                         self.park_stalled();
+                        self.repark().await?;
                     }
                 }
             }

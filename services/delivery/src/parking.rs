@@ -133,6 +133,18 @@ impl Parking {
         self.waiting.iter().filter(|(why, _)| **why != Parked::Quarantined).map(|(_, count)| count).sum()
     }
 
+    /// How many records stand in PARK, quarantined ones included.
+    #[must_use]
+    pub fn standing(&self) -> u64 {
+        self.waiting.values().sum()
+    }
+
+    /// The first position that stands, and how many records there are from it on.
+    pub fn span(&mut self) -> (u64, u64) {
+        let first = self.trim_before();
+        (first, (self.end + 1).saturating_sub(first))
+    }
+
     /// A message is about to be written to PARK: its lanes are closed from now on, and it counts in them. `out` is its
     /// place in OUT, which is the order that counts.
     pub fn reserve(&mut self, record: &OutRecord, why: Parked, out: u64) {

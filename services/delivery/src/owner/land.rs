@@ -134,7 +134,8 @@ impl Owner {
         let waiting = [self.window.outcomes_from(), self.overflow.outcomes_from(), self.writing.unmarked()];
         let waiting = waiting.into_iter().flatten().min();
         commit.outcomes = waiting.map_or(open.outcome, |first| first.min(open.outcome));
-        commit.parked = open.park;
+        // What the owner before set aside and this one has not told of yet is looked for by the next one, too.
+        commit.parked = self.writing.untold().map_or(open.park, |first| first.min(open.park));
         self.commits.store(&commit).await?;
         let before = self.parking.trim_before();
         self.options.log.trim(&subject::park(&self.options.destination)?, Position(before)).await?;

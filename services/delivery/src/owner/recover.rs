@@ -297,6 +297,7 @@ impl Owner {
                 awaited: delivery.waits.map(|caller| caller.key),
             };
             self.write_outcome(outcome, None, None);
+            self.writing.tell_of(position);
         }
     }
 }

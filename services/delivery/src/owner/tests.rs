@@ -2,5 +2,7 @@
 
 mod deciding;
 mod house;
+mod repark;
 mod silent;
 mod stopping;
+mod untold;

@@ -67,11 +67,21 @@ pub(super) struct Writing {
     marks: Vec<(u64, u64)>,
     /// Who gave a command, and how much was done: told when that is durable.
     told: Vec<Telling>,
+    /// The first position of PARK whose outcome the owner before may not have written, and that is not appended yet.
+    untold: Option<u64>,
 }
 
 impl Writing {
     pub(super) const fn new(park: Writer, outcome: Writer) -> Self {
-        Self { park, outcome, parks: Vec::new(), outcomes: Vec::new(), marks: Vec::new(), told: Vec::new() }
+        Self {
+            park,
+            outcome,
+            parks: Vec::new(),
+            outcomes: Vec::new(),
+            marks: Vec::new(),
+            told: Vec::new(),
+            untold: None,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -91,6 +101,16 @@ impl Writing {
     /// Somebody is told that what was decided last is done, when it is durable.
     pub(super) fn tell(&mut self, telling: Telling) {
         self.told.push(telling);
+    }
+
+    /// What stands at this position of PARK was set aside and its outcome is written again.
+    pub(super) fn tell_of(&mut self, position: u64) {
+        self.untold = Some(self.untold.map_or(position, |first| first.min(position)));
+    }
+
+    /// Where PARK has to be read from for outcomes that are not appended yet.
+    pub(super) const fn untold(&self) -> Option<u64> {
+        self.untold
     }
 
     /// The first outcome whose mark is not durable.
@@ -269,6 +289,7 @@ impl Owner {
         }
         let (first_outcome, first_park) = self.writing.next();
         let unmarked = self.writing.unmarked().unwrap_or(first_outcome);
+        let first_park = self.writing.untold.take().map_or(first_park, |untold| untold.min(first_park));
         let mut landed = Vec::new();
         let park = self.append_park(&mut landed).await?;
         let (outcome, answers) = self.append_outcomes(&mut landed).await?;
