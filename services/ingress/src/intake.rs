@@ -10,7 +10,7 @@ use barid_hl7::ack::{Disposition, Mode};
 use barid_hl7::{Header, error_code};
 use barid_model::record::RefusedRecord;
 use barid_model::stage::StageError;
-use barid_model::{Envelope, Finding, MessageType, MessageUid, Payload, Timestamp};
+use barid_model::{Envelope, Finding, MessageType, Payload, Timestamp};
 use barid_validate::{Accepted, ParseInput, Peer, Refusal, Rejected, Verdict};
 use barid_volatile::Turn;
 use bytes::Bytes;
