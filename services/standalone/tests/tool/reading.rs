@@ -135,6 +135,8 @@ fn status_shows_connections_queues_and_what_needs_a_person() {
         "delivery-1",
         "silent",
         "it has not answered within 2 s",
+        "! Redis is away, each listener limits rates by itself: redis://h:6379/0: the connection has ended",
+        "in the last 5 minutes: 77 accepted, 0 refused, 0 sent again",
     ] {
         assert!(ran.text().contains(expected), "{expected} in {}", ran.text());
     }
