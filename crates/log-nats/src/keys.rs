@@ -87,8 +87,13 @@ impl Shared {
         let mut why = "not connected".to_owned();
         loop {
             if self.link.connected() {
+                let mut leaderless = false;
                 match self.link.publish(&address, Some(after), &headers, payload.clone(), REQUEST).await {
                     Published::Stored(sequence) => return Ok(Revision(sequence)),
+                    Published::Nobody => {
+                        leaderless = true;
+                        "the bucket of keys has no leader".clone_into(&mut why);
+                    }
                     Published::Full if !sent => {
                         self.full(Family::Outcome);
                         return Err(LogError::NoSpace(Purpose::Delivery));
@@ -97,16 +102,20 @@ impl Shared {
                     Published::Refused(text) | Published::Unclear(text) => why = text,
                     Published::Full | Published::Stale => {}
                 }
-                sent = true;
-                match self.link.message(&stream, Which::Last(&address)).await {
-                    Ok(found) => match judge(found.as_ref(), &id, expect, after) {
+                sent |= !leaderless;
+                // Without a leader nobody would tell what became of an earlier copy either.
+                let looked =
+                    if leaderless { None } else { Some(self.link.message(&stream, Which::Last(&address)).await) };
+                match looked {
+                    None => {}
+                    Some(Ok(found)) => match judge(found.as_ref(), &id, expect, after) {
                         Judged::Ours(revision) => return Ok(revision),
                         Judged::Again(sequence) => after = sequence,
                         Judged::Wrong(actual) => {
                             return Err(LogError::WrongRevision { key: key.clone(), expected: expect, actual });
                         }
                     },
-                    Err(error) => why = error.to_string(),
+                    Some(Err(error)) => why = error.to_string(),
                 }
             }
             if Instant::now() >= deadline || self.closed.is_cancelled() {

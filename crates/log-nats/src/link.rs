@@ -50,6 +50,8 @@ pub(crate) enum Published {
     Stale,
     /// The stream has no room. Not stored.
     Full,
+    /// There is nobody now who could store it. Not stored.
+    Nobody,
     /// It can never be stored as it is. Not stored.
     Refused(String),
     /// Not known; it may be stored, now or a little later.
@@ -146,6 +148,8 @@ impl Link {
             Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::MaxPayloadExceeded => {
                 return Published::Refused(error.to_string());
             }
+            // Said by the server at once: the subject has no subscriber, for the stream has no leader.
+            Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => return Published::Nobody,
             Ok(Err(error)) => return Published::Unclear(error.to_string()),
             Err(_) => return Published::Unclear("no answer".into()),
         };

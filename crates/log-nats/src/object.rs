@@ -118,6 +118,7 @@ async fn store_chunk(link: &Link, subject: &Subject, address: String, chunk: Byt
             Published::Full => return Err(LogError::NoSpace(subject.purpose())),
             Published::Refused(why) => return Err(LogError::Storage(why.into())),
             Published::Stale => last = "refused".into(),
+            Published::Nobody => last = "the stream has no leader".into(),
             Published::Unclear(why) => last = why,
         }
     }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::stream::{ClusterInfo, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    ClusterInfo, DiscardPolicy, Info, PeerInfo, PersistenceMode, RetentionPolicy, StorageType,
+};
 use async_nats::{Message, RequestErrorKind, Subscriber};
 use barid_log::LogError;
 use futures_util::StreamExt as _;
@@ -35,6 +37,8 @@ const ANSWERS: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_millis(500);
 /// The same when all who have our streams have answered.
 const SHORT_QUIET: Duration = Duration::from_millis(50);
+/// Time after which a peer that its leader does not hear is not waited for: peers answer their leader each second.
+const UNHEARD: Duration = Duration::from_secs(3);
 /// Where servers are asked how they are.
 const PING: &str = "$SYS.REQ.SERVER.PING.VARZ";
 /// Oldest version whose writes with `sync_interval: always` were measured and read.
@@ -341,12 +345,19 @@ impl Shared {
     }
 }
 
-/// The servers that have a stream, and are there.
+/// The servers that have a stream, and are there. One that its leader does not hear acknowledges nothing; when it is back it is a
+/// server that the proof does not cover.
 fn peers(info: &Info) -> impl Iterator<Item = &String> {
     let online = |cluster: &'_ &ClusterInfo| cluster.leader.is_some();
     let cluster = info.cluster.as_ref().filter(online);
-    let replicas = cluster.into_iter().flat_map(|cluster| cluster.replicas.iter().filter(|peer| !peer.offline));
+    let replicas = cluster.into_iter().flat_map(|cluster| cluster.replicas.iter().filter(|peer| !is_gone(peer)));
     replicas.map(|peer| &peer.name).chain(cluster.and_then(|cluster| cluster.leader.as_ref()))
+}
+
+/// Whether the leader of a stream does not hear this peer: servers call one that was killed offline only minutes later. A leader
+/// that has never heard it says so by no time at all.
+fn is_gone(peer: &PeerInfo) -> bool {
+    peer.offline || peer.active >= UNHEARD || !peer.current && peer.active.is_zero()
 }
 
 async fn ask_all(system: &Link, needed: &BTreeSet<&String>) -> Result<Vec<Answer>, LogError> {
@@ -419,6 +430,19 @@ mod tests {
         ] {
             assert_eq!(is_new_enough(version), right, "{version}");
         }
+    }
+
+    #[test]
+    fn who_is_not_heard_by_its_leader_is_not_waited_for() {
+        let peer = |current, seconds, offline| PeerInfo {
+            name: "n2".into(),
+            current,
+            active: Duration::from_secs(seconds),
+            offline,
+            lag: None,
+        };
+        assert!(!is_gone(&peer(true, 1, false)) && !is_gone(&peer(false, 1, false)) && !is_gone(&peer(true, 0, false)));
+        assert!(is_gone(&peer(true, 3, false)) && is_gone(&peer(false, 0, false)) && is_gone(&peer(true, 0, true)));
     }
 
     #[test]

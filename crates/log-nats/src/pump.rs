@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// Pause before a stream is tried again that has no leader: the servers say so at once, and it costs them nothing.
+const LEADERLESS: Duration = Duration::from_millis(100);
+
 /// How long records that nobody waits for may wait for company: a sync of three replicas takes about as long.
 const LATER: Duration = Duration::from_millis(5);
 
@@ -82,12 +85,16 @@ impl Shared {
             match self.send(&line, &sending).await {
                 Fate::Stored(sequence) => self.stored(&line, Tip::of(sequence, &header), load),
                 Fate::Overtaken(tip) => {
-                    let wrong = |pending: &Pending| LogError::WrongLast {
-                        subject: line.subject.clone(),
-                        known: Position(pending.first.saturating_sub(1)),
-                        actual: Position(tip.end),
-                    };
-                    self.failed(&line, tip, load, wrong);
+                    self.failed(&line, tip, load, |pending| {
+                        if pending.begun {
+                            return LogError::Unknown("stored in part, and then another went on".into());
+                        }
+                        LogError::WrongLast {
+                            subject: line.subject.clone(),
+                            known: Position(pending.first.saturating_sub(1)),
+                            actual: Position(tip.end),
+                        }
+                    });
                 }
                 Fate::Not(error) => {
                     self.failed(&line, tip, load, |pending| {
@@ -184,9 +191,11 @@ impl Shared {
         let (mut sent, mut unclear) = (false, false);
         let mut why = "not connected".to_owned();
         loop {
+            let mut leaderless = false;
             if self.link.connected() {
                 match self.publish(line, sending).await {
                     Published::Stored(sequence) => return Fate::Stored(sequence),
+                    Published::Nobody => leaderless = true,
                     // Of a copy that may still be on its way nothing is known.
                     Published::Full if !sent => {
                         self.full(line.family);
@@ -200,19 +209,24 @@ impl Shared {
                         why = text;
                     }
                 }
-                sent = true;
-                match self.look(line, sending, unclear).await {
-                    Ok(Seen::Ours(sequence)) => return Fate::Stored(sequence),
-                    Ok(Seen::Other(tip)) => return Fate::Overtaken(tip),
-                    Ok(Seen::NotYet) => {}
-                    Err(error) => why = error.to_string(),
+                if leaderless {
+                    // Nor would anybody tell what became of an earlier copy.
+                    "the stream has no leader".clone_into(&mut why);
+                } else {
+                    sent = true;
+                    match self.look(line, sending, unclear).await {
+                        Ok(Seen::Ours(sequence)) => return Fate::Stored(sequence),
+                        Ok(Seen::Other(tip)) => return Fate::Overtaken(tip),
+                        Ok(Seen::NotYet) => {}
+                        Err(error) => why = error.to_string(),
+                    }
                 }
                 self.counters.retries.fetch_add(1, Ordering::Relaxed);
             }
             if Instant::now() >= deadline || self.closed.is_cancelled() {
                 return if sent { Fate::Unknown(why) } else { Fate::Not(LogError::Busy(why.into())) };
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(if leaderless { LEADERLESS } else { pause }).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     }

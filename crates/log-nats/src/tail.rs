@@ -1,20 +1,24 @@
-//! Hearing of what others append: an ordered consumer a stream, of headers alone, from where the stream ended when it was first needed. It asks for the subjects
+//! Hearing of what others append: a consumer a stream, of headers alone, from where the stream ended when it was first needed. It asks for the subjects
 //! that are watched, as far as those are few enough to name.
 //!
-//! It wakes those who wait; they read for themselves. It knows no gaps: after a lost connection or server it goes on from the last sequence it saw.
+//! It wakes those who wait; they read for themselves. It knows no gaps: after a lost connection or server it goes on from the last sequence it saw. A consumer
+//! needs the servers' common leader to be made; until there is one, the ends of the watched subjects are looked at, which needs their streams' leaders alone.
+
+mod ear;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{DeliverPolicy, push};
 use barid_log::{Key, LogError, Revision, Subject};
 use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, watch};
 
+use self::ear::Ear;
 use crate::block::LAST_HEADER;
+use crate::line::{Line, Tip};
 use crate::link::busy;
 use crate::name::Family;
 use crate::shared::Shared;
@@ -27,6 +31,8 @@ const CROWD: Duration = Duration::from_millis(20);
 const FILTERS: usize = 64;
 /// Subjects looked up at once when somebody begins to watch them: a start with thousands of subjects must not fill the servers' queue of requests.
 const LOOKUPS: usize = 32;
+/// How often the ends of subjects are looked at while nothing can be heard.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Which streams are listened to, and for whom.
 pub(crate) struct Tails {
@@ -124,8 +130,20 @@ impl Shared {
             tokio::time::sleep(CROWD).await;
             let covered = AtomicU64::new(*asked.borrow_and_update());
             let filters = filters(&self.watched(family), &everything);
+            let hears = AtomicBool::new(false);
             let ready = || {
+                hears.store(true, Ordering::Relaxed);
                 tail.heard.send_replace(covered.load(Ordering::Relaxed));
+            };
+            let listening = async {
+                loop {
+                    let result = self.follow_once(&stream, &filters, &mut from, &heard, &ready).await;
+                    hears.store(false, Ordering::Relaxed);
+                    if let Err(error) = result {
+                        tracing::debug!(stream, %error, "listening is begun again");
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                }
             };
             let changed = async {
                 while asked.changed().await.is_ok() {
@@ -143,14 +161,31 @@ impl Shared {
                 }
             };
             tokio::select! {
-                result = self.follow_once(&stream, &filters, &mut from, &heard, &ready) => {
-                    if let Err(error) = result {
-                        tracing::debug!(stream, %error, "listening is begun again");
-                    }
-                    tokio::time::sleep(AGAIN).await;
-                }
+                () = listening => {}
+                () = self.look_while_deaf(family, &hears) => {}
                 () = changed => {}
             }
+        }
+    }
+
+    /// Looks where the watched subjects of a family end, while nothing is heard of them.
+    async fn look_while_deaf(&self, family: Family, hears: &AtomicBool) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if hears.load(Ordering::Relaxed) {
+                continue;
+            }
+            let lines: Vec<Arc<Line>> = {
+                let lines = self.lines.read();
+                let watched = |line: &&Arc<Line>| line.family == family && line.watched.load(Ordering::Relaxed);
+                lines.values().filter(watched).cloned().collect()
+            };
+            let looks = lines.into_iter().map(|line| async move {
+                if let Ok(Some(block)) = self.newest(&line).await {
+                    line.adopt(Tip::of(block.sequence, &block.header));
+                }
+            });
+            futures_util::stream::iter(looks).buffer_unordered(LOOKUPS).collect::<()>().await;
         }
     }
 
@@ -197,25 +232,16 @@ impl Shared {
                 *from.insert(start)
             }
         };
-        let config = push::OrderedConfig {
-            deliver_subject: self.link.client().new_inbox(),
-            filter_subjects: filters.to_vec(),
-            headers_only: true,
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: start },
-            ..push::OrderedConfig::default()
-        };
-        let consumer = stream.create_consumer(config).await.map_err(|error| busy(&error))?;
-        let mut messages = consumer.messages().await.map_err(|error| busy(&error))?;
+        let mut ear = Ear::open(&self.link, name, filters, start).await?;
         ready();
-        while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| busy(&error))?;
+        loop {
+            let message = ear.next().await?;
             if let Ok(info) = message.info() {
                 *from = Some(info.stream_sequence + 1);
             }
             // What is not ours, or not watched here, is nobody's.
             heard(self, &message).unwrap_or_default();
         }
-        Ok(())
     }
 }
 

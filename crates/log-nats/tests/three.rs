@@ -17,3 +17,6 @@ mod contract {
 
 #[path = "three/faults.rs"]
 mod faults;
+
+#[path = "three/leaders.rs"]
+mod leaders;

@@ -13,7 +13,7 @@ use crate::support::{open, options, start};
 
 const WRITERS: u64 = 32;
 /// One at a time: they need the processors, and time counts in them.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Half of them are intake, which also waits for the proof of durability, that every restarted server ends.
 fn subject(writer: u64) -> Subject {

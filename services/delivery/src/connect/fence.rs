@@ -83,3 +83,6 @@ impl Connection for FencedConnection {
         self.inner.close()
     }
 }
+
+#[cfg(test)]
+mod tests;
