@@ -149,6 +149,7 @@ impl RemoteRouting {
 fn error(status: &Status) -> RouteError {
     match status.code() {
         Code::NotFound | Code::InvalidArgument => RouteError::NotFound(status.message().to_owned()),
+        Code::Unavailable if !status.message().is_empty() => RouteError::Unavailable(status.message().to_owned()),
         code => RouteError::Unavailable(format!("{}: {}", code.description(), status.message())),
     }
 }

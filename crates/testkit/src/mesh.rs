@@ -3,6 +3,8 @@
 //!
 //! Ingress replicas have an address each (127.0.0.1, 127.0.0.2 and so on) and the ports of the documents.
 
+mod publishing;
+mod secured;
 mod size;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+pub use self::secured::Secured;
 use crate::process::{ProcessError, binary, get};
 use crate::servers::nats::{self, NatsServers, SYSTEM, USER};
 use crate::servers::{Guarded, ServerError};
@@ -148,6 +151,10 @@ impl Mesh {
     /// # Errors
     /// Where a program is missing or cannot be started.
     pub async fn prepare(settings: Settings) -> Result<Self, MeshError> {
+        Self::prepare_with(settings, None).await
+    }
+
+    async fn prepare_with(settings: Settings, secured: Option<&Secured>) -> Result<Self, MeshError> {
         let failed = |what| move |error| MeshError::System(what, error);
         let directory = TempDir::new().map_err(failed("temporary folder"))?;
         let documents = directory.path().join("documents");
@@ -159,17 +166,13 @@ impl Mesh {
         let programs = binary()?;
         let published = SocketAddr::from(([127, 0, 0, 1], port()?));
         let data = |name: &str| directory.path().join(name).display().to_string();
+        let mut arguments: Vec<String> =
+            ["--data", &data("publisher"), "serve-config", &data("documents"), "--listen", &published.to_string()]
+                .map(str::to_owned)
+                .to_vec();
+        arguments.extend(secured.map_or_else(Vec::new, Secured::of_publisher));
         let publisher = Replica {
-            arguments: [
-                "--data",
-                &data("publisher"),
-                "serve-config",
-                &data("documents"),
-                "--listen",
-                &published.to_string(),
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            arguments,
             program: programs.clone(),
             admin: published,
             log: directory.path().join("publisher.log"),
@@ -183,7 +186,8 @@ impl Mesh {
                     (SocketAddr::from(([127, 0, 0, 1], port()?)), SocketAddr::from(([127, 0, 0, 1], port()?)));
                 calls.entry(role).or_default().push(listen.to_string());
                 let name = format!("{}-{number}", role.program().trim_start_matches("barid-"));
-                let mut arguments = common(&nats, settings.partitions, storage);
+                let mut arguments = common(&nats, settings.partitions, storage, secured.is_none());
+                arguments.extend(secured.map_or_else(Vec::new, |secured| secured.of_role(role)));
                 for (flag, value) in [
                     ("--publishers", published.to_string()),
                     ("--listen", listen.to_string()),
@@ -326,20 +330,23 @@ pub(crate) fn fixed_port() -> std::io::Result<u16> {
     Err(std::io::ErrorKind::AddrNotAvailable.into())
 }
 
-/// What every replica is told.
-fn common(nats: &NatsServers, partitions: u32, storage: u64) -> Vec<String> {
+/// What every replica is told; with users and passwords where these are what servers know users by.
+fn common(nats: &NatsServers, partitions: u32, storage: u64, passwords: bool) -> Vec<String> {
     let as_user = |(user, password): (&str, &str)| {
         let with = |address: String| address.replace("nats://", &format!("nats://{user}:{password}@"));
         nats.addresses().into_iter().map(with).collect::<Vec<_>>().join(",")
     };
     let copies = if nats.count() >= 3 { "3" } else { "1" };
-    let pairs = [
-        ("--nats", as_user(USER)),
-        ("--nats-system", as_user(SYSTEM)),
+    let mut pairs = vec![
         ("--nats-replicas", copies.to_owned()),
         ("--nats-storage", format!("{}", storage / 10 * 7)),
         ("--partitions", partitions.to_string()),
     ];
+    if passwords {
+        pairs.extend([("--nats", as_user(USER)), ("--nats-system", as_user(SYSTEM))]);
+    } else {
+        pairs.push(("--nats", nats.addresses().join(",")));
+    }
     pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
 }
 

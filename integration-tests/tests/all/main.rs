@@ -9,7 +9,9 @@
 )]
 
 mod mesh_cluster;
+mod mesh_configuration;
 mod mesh_people;
+mod mesh_stopped;
 mod mesh_takeover;
 mod mesh_traced;
 mod mesh_trim;

@@ -6,7 +6,7 @@
 //! BARID_MESH_MESSAGES=100000 faults go on until so many are acknowledged, with BARID_MESH_SECONDS (`scripts/soak`) until so much
 //! time is over, else for 15 s; BARID_MESH_SEED repeats a run's choices.
 
-mod balancer;
+pub(crate) mod balancer;
 mod faults;
 mod house;
 

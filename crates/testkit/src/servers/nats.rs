@@ -252,3 +252,11 @@ impl NatsServers {
         running.as_ref().and_then(|running| running.as_ref()).map_or(Ok(()), what)
     }
 }
+    /// Has a server read its configuration and certificates again.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn reload(&self, number: usize) -> Result<(), ServerError> {
+        self.with(number, |guarded| guarded.signal(Signal::HUP))
+    }
+

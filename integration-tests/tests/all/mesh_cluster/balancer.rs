@@ -2,20 +2,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+/// How long a listener may take: one that is cut off never does.
+const CONNECT: Duration = Duration::from_secs(1);
+
 /// Ends with its drop; connections go on.
-pub(super) struct Balancer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Balancer {
+    pub(crate) address: SocketAddr,
     behind: Arc<Mutex<Vec<SocketAddr>>>,
     task: JoinHandle<()>,
 }
 
 impl Balancer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let behind: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();
@@ -34,7 +38,7 @@ impl Balancer {
     }
 
     /// Where new connections go from now on.
-    pub(super) fn lead_to(&self, listeners: Vec<SocketAddr>) {
+    pub(crate) fn lead_to(&self, listeners: Vec<SocketAddr>) {
         *self.behind.lock() = listeners;
     }
 }
@@ -47,7 +51,7 @@ impl Drop for Balancer {
 
 async fn pass(mut client: TcpStream, behind: Vec<SocketAddr>) {
     for address in behind {
-        if let Ok(mut server) = TcpStream::connect(address).await {
+        if let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
             let quick = client.set_nodelay(true).and(server.set_nodelay(true));
             // What ends a connection is for both ends to notice.
             drop((quick, tokio::io::copy_bidirectional(&mut client, &mut server).await));
