@@ -6,6 +6,7 @@
 mod publishing;
 mod secured;
 mod size;
+mod told;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
