@@ -5,6 +5,7 @@
 //! last good version and stops nobody else. Reading the folder is the only I/O here; when to read it again is the
 //! caller's business, as are clocks, sockets and secrets, which a snapshot only names.
 
+mod certificates;
 mod compile;
 mod diff;
 pub mod document;

@@ -2,9 +2,11 @@
 //!
 //! Bytes in, certificates out: where the bytes come from, and what is done with them, is their owner's business.
 
+mod expires;
 #[cfg(test)]
 mod tests;
 
+pub use expires::{Expires, expires};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 

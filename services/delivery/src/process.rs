@@ -70,7 +70,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, secrets: PathBuf) -> R
         log: Arc::clone(log),
         partitions,
         environment: Environment {
-            secrets: Arc::new(FileSecrets::new(secrets, environment::all())),
+            secrets: Arc::new(FileSecrets::new(secrets.clone(), environment::all())),
             data: replica.data().to_owned(),
             guard: GUARD,
         },
@@ -96,6 +96,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, secrets: PathBuf) -> R
         pauses: Arc::clone(&mesh.pauses),
         clock: Arc::clone(&mesh.clock),
         reporter: replica.reporter(),
+        secrets,
     };
     let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
     let address = replica.contact(bound);

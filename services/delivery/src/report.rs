@@ -1,9 +1,12 @@
 //! Where messages go: what each destination that runs here does now, what waits for it and since when, in the words of the
 //! control protocol.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use barid_config::Snapshot;
+use barid_config::settings::SecretFile;
 use barid_custody::{Pause, Pauses, What, kind};
 use barid_log::{Log, LogError};
 use barid_model::{Name, Partitions, Timestamp};
@@ -47,6 +50,21 @@ pub fn certificates(destinations: &Destinations) -> Vec<CertificateStatus> {
         shown.into_iter().map(move |shown| receiver(name, shown))
     });
     shown.collect()
+}
+
+/// The certificates in the files that destinations name, below this folder.
+#[must_use]
+pub fn files(snapshot: &Snapshot, folder: &Path) -> Vec<CertificateStatus> {
+    let read = |(owner, file): (String, &SecretFile)| {
+        // One that cannot be read is told of by who uses it.
+        let all = std::fs::read(file.path(folder)).map(|pem| barid_pem::expires(&pem)).unwrap_or_default();
+        all.into_iter().map(move |one| CertificateStatus {
+            owner: owner.clone(),
+            subject: one.subject,
+            expires: Timestamp::from_millis(one.at.saturating_mul(1_000)),
+        })
+    };
+    snapshot.destination_certificates().flat_map(read).collect()
 }
 
 /// A pause by command, as it is shown.

@@ -136,7 +136,7 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         parse: stage(replica, &**log, parsers),
         accept: custody as Arc<dyn Accept>,
         clock: Arc::new(SystemClock),
-        secrets: Arc::new(SecretFiles::new(secrets, Arc::new(environment::variable))),
+        secrets: Arc::new(SecretFiles::new(secrets.clone(), Arc::new(environment::variable))),
         metrics: Metrics::new(&mut registry),
         bounds: Bounds::default(),
     }));
@@ -155,8 +155,8 @@ pub async fn start(replica: &Replica, log: &Arc<dyn Log>, listening: Listening) 
         Ok::<(), std::convert::Infallible>(())
     });
     tasks.spawn(Kind::Service, "drain", drain(replica.process.drain(), draining, Arc::clone(&listeners)));
-    let control =
-        control::Control { listeners: Arc::clone(&listeners), traffic, channels, live, reporter: replica.reporter() };
+    let (asked, reporter) = (Arc::clone(&listeners), replica.reporter());
+    let control = control::Control { listeners: asked, traffic, channels, live, reporter, secrets };
     let bound = replica.serve(Services::new().control(Arc::new(control))).await?;
     say_where(replica, log, replica.contact(bound));
     Ok(listeners)

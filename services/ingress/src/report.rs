@@ -1,7 +1,10 @@
 //! Where messages enter and who sends here, in the words of the control protocol.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use barid_config::Snapshot;
+use barid_config::settings::SecretFile;
 use barid_model::Timestamp;
 use barid_runtime::control::protocol::{CertificateStatus, ListenerStatus, SenderStatus};
 
@@ -40,6 +43,21 @@ pub fn senders(listeners: &Listeners, traffic: &Traffic) -> Vec<SenderStatus> {
 #[must_use]
 pub fn certificates(listeners: &Listeners) -> Vec<CertificateStatus> {
     listeners.certificates().into_iter().map(sender).collect()
+}
+
+/// The certificates in the files that listeners name, below this folder.
+#[must_use]
+pub fn files(snapshot: &Snapshot, folder: &Path) -> Vec<CertificateStatus> {
+    let read = |(owner, file): (String, &SecretFile)| {
+        // One that cannot be read is told of by who uses it.
+        let all = std::fs::read(file.path(folder)).map(|pem| barid_pem::expires(&pem)).unwrap_or_default();
+        all.into_iter().map(move |one| CertificateStatus {
+            owner: owner.clone(),
+            subject: one.subject,
+            expires: Timestamp::from_millis(one.at.saturating_mul(1_000)),
+        })
+    };
+    snapshot.listener_certificates().flat_map(read).collect()
 }
 
 fn sender(shown: SenderCertificate) -> CertificateStatus {

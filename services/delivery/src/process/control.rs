@@ -2,6 +2,7 @@
 //!
 //! What another replica owns is refused as such, with nothing done: who asked looks for the owner again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use barid_custody::act::{Acted, Ordered};
@@ -30,15 +31,21 @@ pub(super) struct Control {
     pub(super) pauses: Arc<Pauses>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reporter: Reporter,
+    /// Where the secrets are.
+    pub(super) secrets: PathBuf,
 }
 
 impl Control {
     async fn report(&self) -> Result<ReplicaReport, LogError> {
         let (log, destinations) = (&self.log, &self.destinations);
         let now = self.clock.now();
+        let (named, folder) = (self.channels.snapshot(), self.secrets.clone());
+        let files = tokio::task::spawn_blocking(move || report::files(&named, &folder)).await;
+        let mut certificates = files.unwrap_or_default();
+        certificates.extend(report::certificates(destinations));
         Ok(ReplicaReport {
             destinations: report::destinations(log, self.partitions, &self.pauses, destinations, now).await?,
-            certificates: report::certificates(destinations),
+            certificates,
             ..self.reporter.report(self.channels.snapshot().number)
         })
     }

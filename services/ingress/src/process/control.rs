@@ -1,5 +1,6 @@
 //! What this replica tells of itself, its listeners and who sends to them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use barid_custody::Channels;
@@ -21,6 +22,8 @@ pub(super) struct Control {
     pub(super) channels: Arc<Channels>,
     pub(super) live: Arc<Live>,
     pub(super) reporter: Reporter,
+    /// Where the secrets are.
+    pub(super) secrets: PathBuf,
 }
 
 impl Control {
@@ -31,11 +34,15 @@ impl Control {
             accepted: self.traffic.channel(name),
             handed_on: 0,
         });
+        let (named, folder) = (Arc::clone(&snapshot), self.secrets.clone());
+        let files = tokio::task::spawn_blocking(move || report::files(&named, &folder)).await;
+        let mut certificates = files.unwrap_or_default();
+        certificates.extend(report::certificates(&self.listeners));
         ReplicaReport {
             listeners: report::listeners(&self.listeners).await,
             senders: report::senders(&self.listeners, &self.traffic),
             channels: counts.filter(|counts| counts.accepted > 0).collect(),
-            certificates: report::certificates(&self.listeners),
+            certificates,
             live: Some(self.live.status(snapshot.channels.keys(), snapshot.facilities.keys()).await),
             ..self.reporter.report(snapshot.number)
         }

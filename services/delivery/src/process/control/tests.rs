@@ -103,6 +103,7 @@ impl House {
             pauses,
             clock,
             reporter,
+            secrets: directory.path().to_owned(),
         });
         let way = if over_the_network {
             let listener = listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
