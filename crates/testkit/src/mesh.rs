@@ -22,7 +22,7 @@ use tempfile::TempDir;
 pub use self::secured::Secured;
 use crate::process::{ProcessError, binary, get};
 use crate::servers::nats::{self, NatsServers, SYSTEM, USER};
-use crate::servers::{Guarded, ServerError};
+use crate::servers::{Guarded, Place, ServerError};
 
 /// How long a command of the tool may take: an audit waits for the ledger.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
@@ -86,9 +86,37 @@ pub struct Settings {
     pub partitions: u32,
 }
 
+/// Where replicas run; those that are not named run on this machine.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Where the documents are published: an address of the test's.
+    pub publisher: Ipv4Addr,
+    /// Of each replica.
+    pub replicas: BTreeMap<(Role, usize), Place>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { publisher: Ipv4Addr::LOCALHOST, replicas: BTreeMap::new() }
+    }
+}
+
+impl Places {
+    fn of(&self, role: Role, number: usize) -> Place {
+        self.replicas.get(&(role, number)).cloned().unwrap_or_default()
+    }
+
+    /// Where an ingress replica listens: on one machine, each at an address of its own.
+    fn listener(&self, number: usize) -> IpAddr {
+        let place = self.of(Role::Ingress, number);
+        if place.address.is_loopback() { Mesh::ingress(number) } else { IpAddr::V4(place.address) }
+    }
+}
+
 /// One replica.
 #[derive(Debug)]
 struct Replica {
+    place: Place,
     arguments: Vec<String>,
     program: PathBuf,
     admin: SocketAddr,
@@ -103,6 +131,7 @@ pub struct Mesh {
     pub nats: NatsServers,
     publisher: Replica,
     replicas: BTreeMap<(Role, usize), Replica>,
+    listeners: Vec<IpAddr>,
     directory: TempDir,
 }
 
@@ -152,10 +181,18 @@ impl Mesh {
     /// # Errors
     /// Where a program is missing or cannot be started.
     pub async fn prepare(settings: Settings) -> Result<Self, MeshError> {
-        Self::prepare_with(settings, None).await
+        Self::prepare_at(settings, &Places::default()).await
     }
 
-    async fn prepare_with(settings: Settings, secured: Option<&Secured>) -> Result<Self, MeshError> {
+    /// The same, with replicas where these places are.
+    ///
+    /// # Errors
+    /// Where a program is missing or cannot be started.
+    pub async fn prepare_at(settings: Settings, places: &Places) -> Result<Self, MeshError> {
+        Self::prepare_with(settings, places, None).await
+    }
+
+    async fn prepare_with(settings: Settings, places: &Places, secured: Option<&Secured>) -> Result<Self, MeshError> {
         let failed = |what| move |error| MeshError::System(what, error);
         let directory = TempDir::new().map_err(failed("temporary folder"))?;
         let documents = directory.path().join("documents");
@@ -165,7 +202,7 @@ impl Mesh {
         let nats = NatsServers::start(settings.nats.clone()).await?;
         let port = || fixed_port().map_err(failed("port"));
         let programs = binary()?;
-        let published = SocketAddr::from(([127, 0, 0, 1], port()?));
+        let published = SocketAddr::from((places.publisher, port()?));
         let data = |name: &str| directory.path().join(name).display().to_string();
         let mut arguments: Vec<String> =
             ["--data", &data("publisher"), "serve-config", &data("documents"), "--listen", &published.to_string()]
@@ -173,6 +210,7 @@ impl Mesh {
                 .to_vec();
         arguments.extend(secured.map_or_else(Vec::new, Secured::of_publisher));
         let publisher = Replica {
+            place: Place::default(),
             arguments,
             program: programs.clone(),
             admin: published,
@@ -183,8 +221,9 @@ impl Mesh {
         let mut replicas = BTreeMap::new();
         for role in Role::ALL {
             for number in 0..settings.replicas.get(&role).copied().unwrap_or(0) {
+                let place = places.of(role, number);
                 let (listen, admin) =
-                    (SocketAddr::from(([127, 0, 0, 1], port()?)), SocketAddr::from(([127, 0, 0, 1], port()?)));
+                    (SocketAddr::from((place.address, port()?)), SocketAddr::from((place.address, port()?)));
                 calls.entry(role).or_default().push(listen.to_string());
                 let name = format!("{}-{number}", role.program().trim_start_matches("barid-"));
                 let mut arguments = common(&nats, settings.partitions, storage, secured.is_none());
@@ -198,8 +237,9 @@ impl Mesh {
                 ] {
                     arguments.extend([flag.to_owned(), value]);
                 }
-                arguments.extend(of_role(role, number, &calls));
+                arguments.extend(of_role(role, places.listener(number), &calls));
                 let replica = Replica {
+                    place,
                     arguments,
                     program: programs.with_file_name(role.program()),
                     admin,
@@ -209,7 +249,8 @@ impl Mesh {
                 replicas.insert((role, number), replica);
             }
         }
-        let mesh = Self { nats, publisher, replicas, directory };
+        let listeners = (0..settings.replicas.get(&Role::Ingress).copied().unwrap_or(0)).map(|n| places.listener(n));
+        let mesh = Self { nats, publisher, replicas, listeners: listeners.collect(), directory };
         mesh.publisher.start()?;
         Ok(mesh)
     }
@@ -251,6 +292,12 @@ impl Mesh {
     #[must_use]
     pub fn ingress(number: usize) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(127, 0, 0, u8::try_from(number + 1).unwrap_or(u8::MAX)))
+    }
+
+    /// The same, wherever it runs.
+    #[must_use]
+    pub fn listener(&self, number: usize) -> IpAddr {
+        self.listeners.get(number).copied().unwrap_or_else(|| Self::ingress(number))
     }
 
     /// Ends a replica at once, as a power cut would.
@@ -352,14 +399,14 @@ fn common(nats: &NatsServers, partitions: u32, storage: u64, passwords: bool) ->
 }
 
 /// What a replica of one service is told besides.
-fn of_role(role: Role, number: usize, calls: &BTreeMap<Role, Vec<String>>) -> Vec<String> {
+fn of_role(role: Role, listener: IpAddr, calls: &BTreeMap<Role, Vec<String>>) -> Vec<String> {
     let stage = |flag: &str, role| {
         calls.get(&role).map_or_else(Vec::new, |targets: &Vec<String>| vec![flag.to_owned(), targets.join(",")])
     };
     match role {
         Role::Ingress => {
             let mut own = stage("--parsers", Role::Parser);
-            own.extend(["--bind".to_owned(), Mesh::ingress(number).to_string()]);
+            own.extend(["--bind".to_owned(), listener.to_string()]);
             own
         }
         Role::Router => stage("--transformers", Role::Transformer),
@@ -376,7 +423,7 @@ impl Replica {
         let mut running = self.running.lock();
         if running.is_none() {
             let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-            *running = Some(Guarded::start(Path::new(&self.program), &arguments, &self.log)?);
+            *running = Some(Guarded::start_at(&self.place, Path::new(&self.program), &arguments, &self.log)?);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ pub mod redis;
 mod tests;
 
 use std::io::{self, Read as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,6 +49,22 @@ pub enum ServerError {
     /// It, or a tool of its own, answered with an error.
     #[error("{0}: {1}")]
     Refused(&'static str, String),
+}
+
+/// Where a process runs: its address, and what is run before its program and becomes it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where it listens.
+    pub address: Ipv4Addr,
+    /// A program with its arguments, which takes another program with its arguments behind them; empty: none.
+    pub around: Vec<String>,
+}
+
+impl Default for Place {
+    /// On this machine, as it is.
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST, around: Vec::new() }
+    }
 }
 
 /// Files (PEM) of a server. Its certificate is for 127.0.0.1.
@@ -95,10 +112,15 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) fn start(program: &Path, arguments: &[&str], log: &Path) -> Result<Self, ServerError> {
+        Self::start_at(&Place::default(), program, arguments, log)
+    }
+
+    pub(crate) fn start_at(place: &Place, program: &Path, arguments: &[&str], log: &Path) -> Result<Self, ServerError> {
         let failed = |error| ServerError::System("start", error);
         let mut guard = Command::new("sh")
             .args(["-c", GUARD])
             .arg(log)
+            .args(&place.around)
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())

@@ -1,22 +1,28 @@
 //! The mesh over three servers that keep three copies: servers and leaders killed, processes frozen for longer than their
-//! lease, each service scaled from one to four and back to two, all of it under load.
+//! lease, machines cut off from the others, clocks that step, each service scaled from one to four and back to two, all of it
+//! under load.
 //!
 //! Whatever happens, what was acknowledged is delivered, in the order of its lane, and repeats are marked. Needs the
 //! programs of all services (`cargo build`) and NATS (`scripts/nats`). `cargo test … faults_by_chance -- --ignored`: with
 //! BARID_MESH_MESSAGES=100000 faults go on until so many are acknowledged, with BARID_MESH_SECONDS (`scripts/soak`) until so much
-//! time is over, else for 15 s; BARID_MESH_SEED repeats a run's choices.
+//! time is over, else for 15 s; BARID_MESH_SEED repeats a run's choices, BARID_MESH_NETWORK=0 leaves out what takes a network of
+//! the test's own, BARID_MESH_CALM=1 all faults.
 
 pub(crate) mod balancer;
 mod faults;
+mod ground;
 mod house;
+mod memory;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_testkit::mesh::Role;
+use barid_testkit::mesh::{Mesh, Role};
+use barid_testkit::network::{Cut, inside};
 
-use self::faults::{Victim, by_chance, leader, meta_leader};
+use self::faults::{How, Victim, by_chance, leader, meta_leader};
 use self::house::{House, PARTITIONS};
+use self::memory::Memory;
 use crate::mesh_takeover::{owned, until};
 use crate::process_kill::Moments;
 use crate::process_relay::PATIENCE;
@@ -35,6 +41,16 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// How often owners have begun a run, and leases were lost, as the processes' logs say.
+fn tenures(mesh: &Mesh) -> (usize, usize) {
+    let logs = [Role::Router, Role::Delivery].into_iter().flat_map(|role| (0..2).map(move |number| (role, number)));
+    let count = |text: &str, of: &str| text.matches(of).count();
+    logs.map(|(role, number)| mesh.log(role, number)).fold((0, 0), |(runs, lost), text| {
+        let begun = count(&text, "starts again from its commit") + count(&text, ": owned ");
+        (runs + begun, lost + count(&text, "the lease is lost"))
+    })
 }
 
 async fn judged(house: &mut House) {
@@ -56,10 +72,17 @@ async fn d02_o01_killed_servers_and_leaders_cost_no_message_and_no_order() {
             "all streams" => meta_leader(&house.mesh).await.unwrap(),
             stream => leader(&house.mesh, stream).await.unwrap(),
         };
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), tenures(&house.mesh));
         house.mesh.nats.kill(server);
         house.passes(50).await;
-        println!("leader of {of}: server {server} killed, 50 messages passed after {:?}", begun.elapsed());
+        let (passed, (runs, lost)) = (begun.elapsed(), tenures(&house.mesh));
+        println!(
+            "leader of {of}: server {server} killed, 50 messages passed after {passed:?}; {} runs of owners begun anew, {} \
+             leases lost",
+            runs - before.0,
+            lost - before.1
+        );
+        assert_eq!(lost, before.1, "a leader's death ends nobody's lease");
         house.mesh.nats.restart(server).unwrap();
         house.mesh.nats.ready().await.unwrap();
     }
@@ -88,7 +111,7 @@ async fn d02_o01_who_was_frozen_for_longer_than_its_lease_sends_nothing_when_it_
     assert!(mine.contains(&web), "somebody owns it");
     let frozen = [(Role::Router, 0), (Role::Delivery, owner), (Role::Ingress, 0)];
     for (role, number) in frozen {
-        Victim::Process(role, number).hit(mesh, true);
+        Victim::Process(role, number).hit(&house, How::Frozen);
     }
     let begun = Instant::now();
     // What is under way to a receiver has reached it long before the lease is over.
@@ -109,7 +132,7 @@ async fn d02_o01_who_was_frozen_for_longer_than_its_lease_sends_nothing_when_it_
         .await;
     tokio::time::sleep(FROZEN.saturating_sub(begun.elapsed())).await;
     for (role, number) in frozen {
-        Victim::Process(role, number).heal(mesh, true);
+        Victim::Process(role, number).heal(&house, How::Frozen);
     }
     for (role, number) in [(Role::Router, 0), (Role::Delivery, owner)] {
         until("the fenced one aware of it", TAKEOVER, || mesh.log(role, number).contains("the lease is lost")).await;
@@ -161,41 +184,99 @@ async fn d02_o01_each_service_scales_from_one_to_four_and_back_to_two_under_load
     judged(&mut house).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d02_o01_clocks_that_step_and_machines_that_are_cut_off_cost_no_message_and_no_order() {
+    const DAY: i64 = 86_400;
+    let _alone = ALONE.lock().await;
+    let test = "mesh_cluster::d02_o01_clocks_that_step_and_machines_that_are_cut_off_cost_no_message_and_no_order";
+    if !inside(test).unwrap() {
+        return;
+    }
+    let mut house = House::build_apart(&TWO).await;
+    house.send(60.0);
+    house.passes(60).await;
+    let all = [(Role::Ingress, 0), (Role::Router, 0), (Role::Delivery, 0), (Role::Ledger, 0), (Role::Delivery, 1)];
+    for (seconds, (role, number)) in [DAY, -DAY, DAY, DAY, -DAY].into_iter().zip(all) {
+        Victim::Process(role, number).hit(&house, How::Clock(seconds));
+    }
+    house.passes(60).await;
+    // The leader alone, then who holds custody: one hears nobody, one is heard by nobody, one neither.
+    let leads = leader(&house.mesh, "barid-barid-in").await.unwrap();
+    let begun = Instant::now();
+    Victim::Server(leads).hit(&house, How::Cut(Cut::Whole));
+    house.passes(50).await;
+    println!("server {leads}, a leader, cut off: 50 messages passed after {:?}", begun.elapsed());
+    Victim::Server(leads).heal(&house, How::Cut(Cut::Whole));
+    house.mesh.nats.ready().await.unwrap();
+    let cut = [(Role::Router, 0, Cut::Deaf), (Role::Delivery, 1, Cut::Mute), (Role::Ingress, 0, Cut::Whole)];
+    for (role, number, how) in cut {
+        Victim::Process(role, number).hit(&house, How::Cut(how));
+    }
+    until("the deaf router's partitions taken over", TAKEOVER, || {
+        owned(&house.mesh, Role::Router, 1).len() == PARTITIONS as usize
+    })
+    .await;
+    until("the mute owner's destinations taken over", TAKEOVER, || owned(&house.mesh, Role::Delivery, 0).len() == 2)
+        .await;
+    house.passes(100).await;
+    for (role, number, how) in cut {
+        Victim::Process(role, number).heal(&house, How::Cut(how));
+    }
+    for (_, (role, number)) in [DAY, -DAY, DAY, DAY, -DAY].into_iter().zip(all) {
+        Victim::Process(role, number).heal(&house, How::Clock(0));
+    }
+    house.passes(100).await;
+    judged(&mut house).await;
+}
+
+/// Every service twice, but for the history.
+const ALL_TWICE: [(Role, usize, usize); 6] = [
+    (Role::Parser, 2, 2),
+    (Role::Transformer, 2, 2),
+    (Role::Ledger, 1, 1),
+    (Role::Ingress, 2, 2),
+    (Role::Router, 2, 2),
+    (Role::Delivery, 2, 2),
+];
+
 #[ignore = "takes as long as it is told to: scripts/soak"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d02_o01_faults_by_chance_cost_no_message_and_no_order() {
     let _alone = ALONE.lock().await;
+    let apart = setting("BARID_MESH_NETWORK") != Some(0);
+    if apart && !inside("mesh_cluster::d02_o01_faults_by_chance_cost_no_message_and_no_order").unwrap() {
+        return;
+    }
     let seed = setting("BARID_MESH_SEED")
         .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into());
     let (messages, seconds) = (setting("BARID_MESH_MESSAGES"), setting("BARID_MESH_SECONDS"));
     println!("seed {seed}");
-    let mut house = House::build(&[
-        (Role::Parser, 2, 2),
-        (Role::Transformer, 2, 2),
-        (Role::Ledger, 1, 1),
-        (Role::Ingress, 2, 2),
-        (Role::Router, 2, 2),
-        (Role::Delivery, 2, 2),
-    ])
-    .await;
+    let mut house = if apart { House::build_apart(&ALL_TWICE).await } else { House::build(&ALL_TWICE).await };
     house.send(setting("BARID_MESH_RATE").unwrap_or(200) as f64);
     house.passes(100).await;
-    let begun = Instant::now();
-    let before = house.mesh.resident();
-    let done = by_chance(&house, &mut Moments(seed), || match (messages, seconds) {
+    let (begun, mut memory) = (Instant::now(), Memory::default());
+    memory.seen(house.mesh.resident());
+    let enough = |house: &House| match (messages, seconds) {
         (None, None) => begun.elapsed() > Duration::from_secs(15),
         (messages, seconds) => {
             messages.is_none_or(|count| house.acknowledged() as u64 >= count)
                 && seconds.is_none_or(|seconds| begun.elapsed() >= Duration::from_secs(seconds))
         }
-    })
-    .await;
+    };
+    let mut seen = |house: &House| memory.seen(house.mesh.resident());
+    let done = if setting("BARID_MESH_CALM") == Some(1) {
+        while !enough(&house) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            seen(&house);
+        }
+        BTreeMap::new()
+    } else {
+        by_chance(&house, &mut Moments(seed), || enough(&house), &mut seen).await
+    };
     house.mesh.ready(PATIENCE).await.unwrap();
-    println!("faults, seed {seed}: {done:?}");
-    let mib = |bytes: u64| bytes >> 20;
-    for (name, now) in house.mesh.resident() {
-        let then = before.iter().find(|(other, _)| *other == name).map_or(0, |(_, bytes)| *bytes);
-        println!("memory of {name}: {} MiB at the beginning, {} MiB at the end", mib(then), mib(now));
-    }
+    seen(&house);
+    println!("seed {seed}; faults:");
+    done.iter().for_each(|(what, times)| println!("  {times:>5} x {what}"));
+    println!("{memory}");
     judged(&mut house).await;
 }

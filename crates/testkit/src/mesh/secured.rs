@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::{Mesh, MeshError, Role, Settings};
+use super::{Mesh, MeshError, Places, Role, Settings};
 
 /// A directory of files: `authority.pem`; `NAME.pem` and `NAME.key` for `publisher` and for each program without its `barid-`;
 /// `USER.seed` for `ingress`, `router`, `delivery`, `ledger`, `stage` and `system`.
@@ -17,7 +17,7 @@ impl Mesh {
     /// # Errors
     /// As [`Mesh::prepare`].
     pub async fn prepare_secured(settings: Settings, secured: &Secured) -> Result<Self, MeshError> {
-        Self::prepare_with(settings, Some(secured)).await
+        Self::prepare_with(settings, &Places::default(), Some(secured)).await
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub use super::TlsFiles;
-use super::{Guarded, ServerError, installed, last_words};
+use super::{Guarded, Place, ServerError, installed, last_words};
 use crate::process::{free_port, get};
 
 /// The environment variable that names another server program.
@@ -19,6 +19,8 @@ pub const USER: (&str, &str) = ("barid", "barid-secret");
 pub const SYSTEM: (&str, &str) = ("system", "system-secret");
 /// How long servers may take to be ready: they choose leaders after 4 to 9 s.
 const READY: Duration = Duration::from_secs(60);
+/// How long an answer may take: one that is frozen or cut off never gives any.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub max_payload: String,
     /// TLS for clients, who need a certificate too.
     pub tls: Option<TlsFiles>,
+    /// Where each runs; those that are not named run on this machine.
+    pub places: Vec<Place>,
 }
 
 impl Default for Settings {
@@ -57,17 +61,25 @@ impl Default for Settings {
             accounts: None,
             max_payload: "2MB".into(),
             tls: None,
+            places: Vec::new(),
         }
     }
 }
 
 #[derive(Debug)]
 struct One {
+    place: Place,
     client: u16,
     monitor: u16,
     config: PathBuf,
     log: PathBuf,
     running: Mutex<Option<Guarded>>,
+}
+
+impl One {
+    fn monitoring(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from((self.place.address, self.monitor))
+    }
 }
 
 /// Servers of one cluster. Dropping it kills them and removes their data.
@@ -95,6 +107,7 @@ impl NatsServers {
             std::fs::create_dir_all(&place).map_err(|error| ServerError::System("folder", error))?;
             routes.push(port()?);
             servers.push(One {
+                place: settings.places.get(number - 1).cloned().unwrap_or_default(),
                 client: port()?,
                 monitor: port()?,
                 config: place.join("nats.conf"),
@@ -120,13 +133,15 @@ impl NatsServers {
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
         let scheme = if self.settings.tls.is_some() { "tls" } else { "nats" };
-        self.servers.iter().map(|server| format!("{scheme}://127.0.0.1:{}", server.client)).collect()
+        let address = |server: &One| format!("{scheme}://{}:{}", server.place.address, server.client);
+        self.servers.iter().map(address).collect()
     }
 
     /// What a server's monitoring answers.
     pub async fn ask(&self, number: usize, path: &str) -> Option<String> {
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], self.servers.get(number)?.monitor));
-        get(address, path).await.ok().filter(|(status, _)| *status == 200).map(|(_, body)| body)
+        let answer = get(self.servers.get(number)?.monitoring(), path);
+        let answer = tokio::time::timeout(ASK_TIMEOUT, answer).await.ok()?.ok();
+        answer.filter(|(status, _)| *status == 200).map(|(_, body)| body)
     }
 
     /// A server's memory, in bytes, where it runs.
@@ -160,7 +175,7 @@ impl NatsServers {
         let config = server.config.display().to_string();
         let mut running = server.running.lock();
         if running.is_none() {
-            *running = Some(Guarded::start(&self.program, &["-c", &config], &server.log)?);
+            *running = Some(Guarded::start_at(&server.place, &self.program, &["-c", &config], &server.log)?);
         }
         Ok(())
     }
@@ -170,9 +185,12 @@ impl NatsServers {
         let name = number + 1;
         let data = self.directory.path().join(format!("n{name}")).join("data");
         let cluster = if self.servers.len() > 1 {
-            let routes: Vec<String> = self.routes.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+            let places = self.servers.iter().map(|server| server.place.address);
+            let routes: Vec<String> =
+                places.zip(&self.routes).map(|(address, port)| format!("nats://{address}:{port}")).collect();
             let own = self.routes.get(number).copied().unwrap_or_default();
-            format!("cluster {{ name: barid, listen: \"127.0.0.1:{own}\", routes: [{}] }}\n", routes.join(", "))
+            let routes = routes.join(", ");
+            format!("cluster {{ name: barid, listen: \"{}:{own}\", routes: [{routes}] }}\n", server.place.address)
         } else {
             String::new()
         };
@@ -191,8 +209,9 @@ impl NatsServers {
                 files.authorities.display(),
             )
         });
+        let address = server.place.address;
         format!(
-            "server_name: n{name}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\nmax_payload: {}\n\
+            "server_name: n{name}\nlisten: \"{address}:{}\"\nhttp: \"{address}:{}\"\nmax_payload: {}\n\
              jetstream {{ store_dir: \"{}\", sync_interval: {sync_interval}, max_file_store: {}, max_memory_store: 256MB }}\n\
              {tls}{cluster}{accounts}",
             server.client,
@@ -213,8 +232,7 @@ impl NatsServers {
             if server.running.lock().is_none() {
                 continue;
             }
-            let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.monitor));
-            while !matches!(get(address, "/healthz").await, Ok((200, _))) {
+            while !matches!(get(server.monitoring(), "/healthz").await, Ok((200, _))) {
                 if Instant::now() >= deadline {
                     return Err(ServerError::Late { what: "ready", log: last_words(&server.log) });
                 }
@@ -247,11 +265,6 @@ impl NatsServers {
         self.with(number, |guarded| guarded.signal(Signal::CONT))
     }
 
-    fn with(&self, number: usize, what: impl FnOnce(&Guarded) -> Result<(), ServerError>) -> Result<(), ServerError> {
-        let running = self.servers.get(number).map(|server| server.running.lock());
-        running.as_ref().and_then(|running| running.as_ref()).map_or(Ok(()), what)
-    }
-}
     /// Has a server read its configuration and certificates again.
     ///
     /// # Errors
@@ -260,3 +273,8 @@ impl NatsServers {
         self.with(number, |guarded| guarded.signal(Signal::HUP))
     }
 
+    fn with(&self, number: usize, what: impl FnOnce(&Guarded) -> Result<(), ServerError>) -> Result<(), ServerError> {
+        let running = self.servers.get(number).map(|server| server.running.lock());
+        running.as_ref().and_then(|running| running.as_ref()).map_or(Ok(()), what)
+    }
+}

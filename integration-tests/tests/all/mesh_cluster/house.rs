@@ -5,14 +5,15 @@
 //! where the ledger's marks count.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use barid_testkit::generate::Generator;
 use barid_testkit::history::Key;
-use barid_testkit::mesh::{Mesh, Role, Settings};
+use barid_testkit::mesh::{Mesh, Places, Role, Settings};
+use barid_testkit::network::HOME;
 use barid_testkit::process::free_port;
 use barid_testkit::receiver::{Options, Protocol, Receiver};
 use barid_testkit::sender::{self, Latencies, Load, Made, Report, Target};
@@ -23,6 +24,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::balancer::Balancer;
+use super::ground::Ground;
 use crate::process_kill::expect;
 use crate::process_relay::{Ended, PATIENCE};
 
@@ -48,14 +50,15 @@ struct Arrived {
 }
 
 impl Tally {
-    async fn receiver(&self, protocol: Protocol) -> Receiver {
+    async fn receiver(&self, protocol: Protocol, address: Ipv4Addr) -> Receiver {
         let tally = self.clone();
         let on_message: barid_testkit::receiver::Watcher = Arc::new(move |received| {
             let mut tally = tally.0.lock();
             tally.seen.insert((received.facility.clone(), received.control_id.clone()));
             tally.moved = Some(Instant::now());
         });
-        let options = Options { protocol, keep: KEEP, on_message: Some(on_message), ..Options::default() };
+        let address = SocketAddr::from((address, 0));
+        let options = Options { address, protocol, keep: KEEP, on_message: Some(on_message), ..Options::default() };
         Receiver::start(options).await.unwrap()
     }
 
@@ -68,6 +71,7 @@ pub(super) struct House {
     pub(super) mesh: Mesh,
     pub(super) web: Receiver,
     pub(super) wire: Receiver,
+    ground: Option<Ground>,
     balancer: Balancer,
     port: u16,
     tallies: [Tally; 2],
@@ -105,14 +109,28 @@ fn documents(port: u16, web: &Receiver, wire: &Receiver) -> String {
 impl House {
     /// A mesh where there may be so many of each service, of which the first so many run; nothing is sent yet.
     pub(super) async fn build(replicas: &[(Role, usize, usize)]) -> Self {
+        Self::build_on(None, replicas).await
+    }
+
+    /// The same with three servers and all of these on machines of their own.
+    pub(super) async fn build_apart(replicas: &[(Role, usize, usize)]) -> Self {
+        Self::build_on(Some(Ground::new(3, replicas)), replicas).await
+    }
+
+    async fn build_on(ground: Option<Ground>, replicas: &[(Role, usize, usize)]) -> Self {
         let received_since = Instant::now();
         let tallies = [Tally::default(), Tally::default()];
-        let (web, wire) = (tallies[0].receiver(Protocol::Http).await, tallies[1].receiver(Protocol::Mllp).await);
+        let here = if ground.is_some() { HOME } else { Ipv4Addr::LOCALHOST };
+        let web = tallies[0].receiver(Protocol::Http, here).await;
+        let wire = tallies[1].receiver(Protocol::Mllp, here).await;
         let port = free_port().unwrap();
-        let nats = nats::Settings { file_store: 4 << 30, ..nats::Settings::default() };
+        let servers = ground.as_ref().map_or_else(Vec::new, Ground::servers);
+        let places = ground.as_ref().map_or_else(Places::default, Ground::replicas);
+        let nats = nats::Settings { file_store: 4 << 30, places: servers, ..nats::Settings::default() };
         let all: BTreeMap<Role, usize> = replicas.iter().map(|(role, all, _)| (*role, *all)).collect();
         let documents = documents(port, &web, &wire);
-        let mesh = Mesh::prepare(Settings { documents, replicas: all, nats, partitions: PARTITIONS }).await.unwrap();
+        let settings = Settings { documents, replicas: all, nats, partitions: PARTITIONS };
+        let mesh = Mesh::prepare_at(settings, &places).await.unwrap();
         for (role, _, running) in replicas {
             (0..*running).for_each(|number| mesh.restart(*role, number).unwrap());
         }
@@ -121,6 +139,7 @@ impl House {
             mesh,
             web,
             wire,
+            ground,
             balancer: Balancer::start().await,
             port,
             tallies,
@@ -138,8 +157,18 @@ impl House {
 
     /// Where new connections of senders go.
     pub(super) fn lead_to(&self, listeners: usize) {
-        let address = |number| SocketAddr::from((Mesh::ingress(number), self.port));
+        let address = |number| SocketAddr::from((self.mesh.listener(number), self.port));
         self.balancer.lead_to((0..listeners).map(address).collect());
+    }
+
+    /// Machines and clocks.
+    pub(super) fn ground(&self) -> &Ground {
+        self.ground.as_ref().unwrap()
+    }
+
+    /// Whether it stands on machines of its own.
+    pub(super) fn has_ground(&self) -> bool {
+        self.ground.is_some()
     }
 
     /// Sends at a rate until the end.
