@@ -25,17 +25,20 @@ const TWO: [(Role, usize); 4] = [(Role::Ingress, 2), (Role::Router, 2), (Role::D
 struct Scene {
     mesh: Mesh,
     port: u16,
+    /// Where what comes is kept, though no channel takes it.
+    aside: u16,
     generator: Generator,
 }
 
 impl Scene {
     async fn set(destinations: &[(&str, &Receiver, &str)]) -> Self {
-        let port = free_port().unwrap();
+        let (port, aside) = (free_port().unwrap(), free_port().unwrap());
         let routes: Vec<String> =
             destinations.iter().map(|(name, _, _)| format!("{{name: {name}, to: {{destination: {name}}}}}")).collect();
         let mut text = format!(
             "kind: Listener\nmetadata: {{name: in}}\nspec:\n  mllp: {{port: {port}, address: 127.0.0.1}}\n  \
-             unknownFacility: accept\n---\nkind: Channel\nmetadata: {{name: relay}}\nspec:\n  \
+             unknownFacility: accept\n---\nkind: Listener\nmetadata: {{name: aside}}\nspec:\n  \
+             mllp: {{port: {aside}, address: 127.0.0.1}}\n  unknownFacility: accept\n  onUnmatched: accept\n---\nkind: Channel\nmetadata: {{name: relay}}\nspec:\n  \
              from: {{listeners: [{{name: in}}]}}\n  order: {{by: facility}}\n  routes: [{}]\n",
             routes.join(", ")
         );
@@ -46,12 +49,16 @@ impl Scene {
                 receiver.address()
             );
         }
-        Self { mesh: mesh(text, &TWO).await, port, generator: Generator::new(7, "CHN") }
+        Self { mesh: mesh(text, &TWO).await, port, aside, generator: Generator::new(7, "CHN") }
     }
 
     /// Sends one message to an ingress replica.
     async fn send(&self, ingress: usize, number: u64) {
-        let load = Load { connections: 1, ..load(ingress, self.port) };
+        self.send_to(self.port, ingress, number).await;
+    }
+
+    async fn send_to(&self, port: u16, ingress: usize, number: u64) {
+        let load = Load { connections: 1, ..load(ingress, port) };
         let message = self.generator.message(number).bytes;
         let report = sender::run(load, Arc::new(Listed::new([message])), None).await;
         assert_eq!(report.accepted, 1, "{report:?}");
@@ -170,6 +177,34 @@ async fn what_is_set_aside_or_held_in_a_mesh_is_run_again_given_up_and_released_
     assert_eq!(arrived(&strict), [0, 1, 2, 3, 3, 4, 5], "in order, when it is released");
     let nobody = scene.mesh.tool(0, &[&["release", "nowhere"][..], &BY].concat()).await.unwrap();
     assert_eq!(nobody.status.code(), Some(i32::from(barid_code::NOT_FOUND)), "{nobody:?}");
+}
+
+/// Two people at two ledgers: nobody owns what was set aside before routing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_set_aside_before_routing_that_two_ledgers_run_again_at_once_is_made_once() {
+    let receiver = mllp().await;
+    let scene = Scene::set(&[("out", &receiver, "")]).await;
+    for number in 0..4 {
+        scene.send_to(scene.aside, (number % 2) as usize, number).await;
+    }
+    scene.waiting(0, "quarantined", 4).await;
+    scene.waiting(1, "quarantined", 4).await;
+    let rows = scene.rows(0, &["messages"]).await;
+    for row in &rows {
+        let uid = row["uid"].as_str().unwrap();
+        let rerun = [&["rerun", uid, "--json"][..], &BY].concat();
+        let (one, two) = tokio::join!(scene.mesh.tool(0, &rerun), scene.mesh.tool(1, &rerun));
+        let done = [one.unwrap(), two.unwrap()].map(|output| {
+            let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            told["done"].as_u64().unwrap_or(0)
+        });
+        assert_eq!(done.iter().sum::<u64>(), 1, "{done:?}");
+    }
+    // What each became is set aside as well: still no channel takes it.
+    scene.waiting(0, "quarantined", 4).await;
+    scene.waiting(1, "quarantined", 4).await;
+    assert_eq!(scene.rows(1, &["messages"]).await.len(), 8, "each has one child");
+    scene.settled(1).await;
 }
 
 /// Exit codes of the tool.
