@@ -39,6 +39,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 /// A connection that held so long was good: the pauses begin anew.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// How often a server that nobody asks is asked whether it is there.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Figures of a minute: two of ten thousand facilities and channels. More are not counted one by one.
 const FIGURES_MAX: usize = 20_000;
 /// How long figures are kept, beyond the minutes that are read.
@@ -132,8 +134,18 @@ impl Redis {
             tokio::select! {
                 () = driver.ended() => "the connection has ended".to_owned(),
                 () = broken => "calls fail or are not answered in time".to_owned(),
+                why = self.keep_asking() => why,
             }
         })
+    }
+
+    /// Asks for nothing now and then, so that a server that does not answer is noticed without messages.
+    async fn keep_asking(&self) -> String {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            // What fails is counted.
+            drop(self.spend(&[]).await);
+        }
     }
 
     /// Everything that is asked later, on keys of no meaning: whether the user may, and the server can.

@@ -127,7 +127,7 @@ async fn a_frozen_server_is_given_up_after_a_few_calls_and_used_again_when_it_go
         redis.spend(&[]).await.unwrap_err();
         calls += 1;
     }
-    assert_eq!(calls, FAILURES_MAX);
+    assert!(calls <= FAILURES_MAX, "{calls}");
     assert!(begun.elapsed() < CALL_WITHIN * (FAILURES_MAX + 5), "{:?}", begun.elapsed());
     // A new connection to a frozen server is none.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -135,6 +135,15 @@ async fn a_frozen_server_is_given_up_after_a_few_calls_and_used_again_when_it_go
     server.thaw().unwrap();
     until("back", || redis.absence().is_none()).await;
     redis.spend(&[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_frozen_server_that_nobody_asks_is_noticed_all_the_same() {
+    let server = plain().await;
+    let redis = begin(options(&server, "redis"));
+    until("connected", || redis.absence().is_none()).await;
+    server.freeze().unwrap();
+    until("away", || redis.absence().is_some()).await;
 }
 
 #[tokio::test]
