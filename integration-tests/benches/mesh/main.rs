@@ -5,6 +5,7 @@
 //! takes at half of that rate. Nothing is asserted but order and acknowledgements; the table shows each figure with its aim.
 //!
 //! `BARID_BIN` names a barid, with the programs of the services beside it. `-- --rounds N` (3), `--seconds N` of each measurement (5), `--replicas N` of each service (1),
+//! `--partitions N` of the log (16), `--connections N` with a facility each (64),
 //! `--channels N` and `--destinations N` declared besides (0), of which each takes its share of what is sent.
 
 #![allow(
@@ -38,13 +39,16 @@ struct Options {
     rounds: u64,
     seconds: u64,
     replicas: usize,
+    partitions: u32,
+    connections: usize,
     channels: usize,
     destinations: usize,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self, Failed> {
-        let mut options = Self { rounds: 3, seconds: 5, replicas: 1, channels: 0, destinations: 0 };
+        let mut options =
+            Self { rounds: 3, seconds: 5, replicas: 1, partitions: 16, connections: 64, channels: 0, destinations: 0 };
         let mut arguments = arguments.iter().filter(|argument| *argument != "--bench");
         while let Some(name) = arguments.next() {
             let value: u64 = arguments.next().ok_or_else(|| format!("{name} needs a number"))?.parse()?;
@@ -53,10 +57,13 @@ impl Options {
                 "--rounds" => options.rounds = value,
                 "--seconds" => options.seconds = value,
                 "--replicas" => options.replicas = count,
+                "--partitions" => options.partitions = u32::try_from(value)?,
+                "--connections" => options.connections = count,
                 "--channels" => options.channels = count,
                 "--destinations" => options.destinations = count,
                 _ => {
-                    let known = "--rounds, --seconds, --replicas, --channels, --destinations";
+                    let known =
+                        "--rounds, --seconds, --replicas, --partitions, --connections, --channels, --destinations";
                     return Err(format!("{name}: not one of {known}").into());
                 }
             }

@@ -15,12 +15,8 @@ use crate::frame::Frames;
 use crate::receiver::Receiver;
 use crate::{Failed, Options};
 
-/// Facilities that send, each on a connection of its own.
-const FACILITIES: usize = 64;
 /// Accepted and not delivered at most, while it is measured how much can be delivered.
 const BACKLOG: u64 = 1_024;
-/// Partitions of the log.
-const PARTITIONS: u32 = 16;
 /// How long a start may take: three servers choose leaders, and every stream is made.
 const READY: Duration = Duration::from_secs(120);
 /// Between two measurements: what is behind comes up.
@@ -50,7 +46,7 @@ struct Figures {
 pub(crate) async fn run(options: &Options) -> Result<(), Failed> {
     let ports = Ports::free()?;
     let mut bench = Bench {
-        facilities: (0..FACILITIES).map(|facility| Rc::new(Frames::new(facility))).collect(),
+        facilities: (0..options.connections).map(|facility| Rc::new(Frames::new(facility))).collect(),
         receiver: Receiver::start(ports.receiver).await?,
         time: Duration::from_secs(options.seconds),
         runs: 0,
@@ -60,14 +56,15 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failed> {
         documents: bench.ports.documents(options.channels, options.destinations),
         replicas: Role::ALL.into_iter().map(|role| (role, options.replicas)).collect(),
         nats: nats::Settings::default(),
-        partitions: PARTITIONS,
+        partitions: options.partitions,
     };
     let mesh = Mesh::start(settings).await?;
     mesh.ready(READY).await?;
     let bare = Bare::start(&mesh.nats).await?;
     println!(
-        "messages of {} B, {FACILITIES} facilities; {} rounds of {} s, {} of each service\n",
+        "messages of {} B, {} facilities; {} rounds of {} s, {} of each service\n",
         bench.facilities[0].bytes(),
+        options.connections,
         options.rounds,
         options.seconds,
         options.replicas
@@ -111,7 +108,7 @@ impl Bench {
     /// Messages a second that are acknowledged, and half of their times in milliseconds.
     async fn accepted(&mut self) -> Result<(f64, f64), Failed> {
         let run = self.run();
-        let how = Closed { connections: FACILITIES, time: self.time, messages: u64::MAX, backlog: u64::MAX };
+        let how = Closed { connections: self.facilities.len(), time: self.time, messages: u64::MAX, backlog: u64::MAX };
         let begun = std::time::Instant::now();
         client::closed(&run, local(self.ports.accept), &self.facilities, how).await?;
         let rate = run.acknowledged.get() as f64 / begun.elapsed().as_secs_f64();
@@ -123,7 +120,7 @@ impl Bench {
     async fn delivered(&mut self) -> Result<f64, Failed> {
         let run = self.run();
         self.receiver.follow(&run);
-        let how = Closed { connections: FACILITIES, time: self.time, messages: u64::MAX, backlog: BACKLOG };
+        let how = Closed { connections: self.facilities.len(), time: self.time, messages: u64::MAX, backlog: BACKLOG };
         let begun = std::time::Instant::now();
         client::closed(&run, local(self.ports.relay), &self.facilities, how).await?;
         Ok(run.delivered.get() as f64 / begun.elapsed().as_secs_f64())
@@ -133,7 +130,7 @@ impl Bench {
     async fn open(&mut self, rate: u32) -> Result<(f64, f64), Failed> {
         let run = self.run();
         self.receiver.follow(&run);
-        client::open(&run, local(self.ports.relay), &self.facilities, FACILITIES, (rate, self.time)).await?;
+        client::open(&run, local(self.ports.relay), &self.facilities, self.facilities.len(), (rate, self.time)).await?;
         let mut arriving = run.arriving.borrow_mut();
         Ok((quantile(&mut arriving, 0.5), quantile(&mut arriving, 0.99)))
     }
