@@ -5,17 +5,18 @@
 //! starts it again from the commit, and what is there already is skipped. So there is one way to recover, and it is
 //! the way of every start.
 
+mod work;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use barid_log::{Batch, Entry, Log, LogError, ReadLimit, Reader, Ticket};
+use barid_log::{Batch, Log, LogError, ReadLimit, Reader, Ticket};
 use barid_model::outcome::Disposition;
-use barid_model::record::{InRecord, Intake, Record as _, Source};
-use barid_model::stage::{Call, StageError};
-use barid_model::{Clock, Finding, Name, Partition, Revision, Severity};
-use barid_trace::Started;
+use barid_model::record::{InRecord, Intake};
+use barid_model::stage::Call;
+use barid_model::{Clock, Name, Partition, Revision};
 use barid_transform::{Applied, ApplyInput};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -23,11 +24,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::commit::{Commits, RouterCommit};
-use crate::fanout::{Fanout, ended, fan_out};
-use crate::memory::{Judge, Judgement};
+use crate::fanout::Fanout;
+use crate::memory::Judge;
 use crate::outputs::{OutputError, Outputs};
 use crate::subject;
-use crate::traced::{self, Routed};
+use crate::traced::Routed;
 
 /// Messages worked on between two looks at everything else: about a millisecond of mapping.
 const BATCH: ReadLimit = ReadLimit { records: 64, bytes: 1 << 20 };
@@ -35,10 +36,6 @@ const BATCH: ReadLimit = ReadLimit { records: 64, bytes: 1 << 20 };
 const IN_FLIGHT_MAX: usize = 16;
 /// How often the commit is written at most.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// Calls of a stage that crashes on one message before the message is set aside.
-const CRASHES_MAX: u32 = 3;
-/// Wait before a stage that is not available is called again.
-const STAGE_RETRY: Duration = Duration::from_millis(200);
 /// Programs kept ready; more revisions than this are rarely alive at once.
 const PROGRAMS_MAX: usize = 256;
 
@@ -207,15 +204,7 @@ impl Router {
             self.handle.damaged.fetch_add(lost, Ordering::Relaxed);
             tracing::error!(place = %damage.place, lost, "accepted messages cannot be read back from the log");
         }
-        for entry in &batch.entries {
-            let fanout = self.message(intake, entry).await?;
-            if let Some(mut fanout) = fanout {
-                self.count(&fanout);
-                self.outputs.add(&mut fanout).await?;
-                self.answers.extend(fanout.answer);
-            }
-            self.read.advance(intake, entry.position.0);
-        }
+        self.work(intake, &batch.entries).await?;
         let position = batch.next.0.saturating_sub(1);
         self.read.advance(intake, position);
         let tickets = self.append().await?;
@@ -224,113 +213,6 @@ impl Router {
         self.pending.push_back(Pending { tickets, intake, position, answers, routed });
         tokio::task::yield_now().await;
         Ok(())
-    }
-
-    async fn message(&mut self, intake: Intake, entry: &Entry) -> Result<Option<Fanout>, RouterError> {
-        let position = entry.position.0;
-        let other = match intake {
-            Intake::Received => self.read.chained,
-            Intake::Chained => self.read.received,
-        };
-        let source = Source { partition: self.options.partition, intake, position, output: 0, other };
-        let record = match InRecord::decode(entry.record.clone()) {
-            Ok(record) => record,
-            Err(error) => {
-                self.handle.damaged.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(partition = %source.partition, position, %error, "accepted message cannot be understood");
-                return Ok(None);
-            }
-        };
-        let route = traced::begin(&record.envelope);
-        let mut fanout = self.route(&record, source, route.as_ref()).await?;
-        self.routed.extend(traced::carry(route, &record.envelope, &mut fanout));
-        Ok(Some(fanout))
-    }
-
-    async fn route(
-        &mut self,
-        record: &InRecord,
-        source: Source,
-        route: Option<&Started>,
-    ) -> Result<Fanout, RouterError> {
-        let Source { position, intake, .. } = source;
-        let (envelope, now) = (&record.envelope, self.options.clock.now());
-        let set_aside = |finding| ended(envelope, source, now, Disposition::Quarantined, None, vec![finding]);
-        let Some(channel) = envelope.channel.clone() else {
-            return Ok(set_aside(Finding::error(200, "MSH-9", "channel.none", "no channel takes this message")));
-        };
-        let Some(program) = self.program(&channel, envelope.revision).await? else {
-            let text = "the channel's revision this message was accepted under is not in the log";
-            return Ok(set_aside(Finding::error(207, "", "channel.revision", text)));
-        };
-        if intake == Intake::Received {
-            match self.judge.judge(envelope, position, program.duplicates).await? {
-                Judgement::Fresh => self.judge.remember(envelope, position),
-                Judgement::Duplicate(of) => {
-                    return Ok(ended(envelope, source, now, Disposition::Duplicate, Some(of), Vec::new()));
-                }
-                Judgement::OtherBytes(_) => {
-                    let text = "the control id was used before by this facility for another message";
-                    return Ok(set_aside(Finding::error(205, "MSH-10", "duplicate.otherContent", text)));
-                }
-            }
-        }
-        // The parse stage accepts such a message where its channel asks for that: it is kept, and goes nowhere.
-        if envelope.findings.iter().any(|finding| finding.severity == Severity::Error) {
-            let findings = envelope.findings.clone();
-            return Ok(ended(envelope, source, now, Disposition::Quarantined, None, findings));
-        }
-        self.apply(record, &program, source, route).await
-    }
-
-    async fn apply(
-        &mut self,
-        record: &InRecord,
-        program: &Program,
-        source: Source,
-        route: Option<&Started>,
-    ) -> Result<Fanout, RouterError> {
-        let mut crashes = 0;
-        loop {
-            let mut input = (program.input)(record);
-            let apply = traced::applying(route, &mut input);
-            let result = self.options.apply.call(vec![input]).await.pop();
-            traced::applied(apply, result.as_ref().and_then(|result| result.as_ref().ok()));
-            let now = self.options.clock.now();
-            match result {
-                Some(Ok(applied)) => {
-                    let programs = &self.options.programs;
-                    return Ok(fan_out(record, source, now, applied, &|channel| programs.current(channel)));
-                }
-                Some(Err(StageError::Crashed)) => crashes += 1,
-                _ => tokio::time::sleep(STAGE_RETRY).await,
-            }
-            if crashes >= CRASHES_MAX {
-                tracing::error!(uid = %record.envelope.uid, "message is set aside: the mapping crashed on it {CRASHES_MAX} times");
-                let finding = Finding::error(207, "", "stage.crashed", "the mapping stage crashed on this message");
-                let mut fanout = ended(&record.envelope, source, now, Disposition::Quarantined, None, vec![finding]);
-                self.decide(&mut fanout).await?;
-                return Ok(fanout);
-            }
-        }
-    }
-
-    /// A decision that is no function of the message is durable and committed before anything later is written. What
-    /// stands before it in its batch is committed with it, so its senders are told with it too.
-    async fn decide(&mut self, fanout: &mut Fanout) -> Result<(), RouterError> {
-        self.outputs.add(fanout).await?;
-        let tickets = self.append().await?;
-        let source = fanout.routed.source;
-        let position = source.position;
-        let mut answers = std::mem::take(&mut self.answers);
-        answers.extend(fanout.answer.take());
-        let routed = std::mem::take(&mut self.routed);
-        self.pending.push_back(Pending { tickets, intake: source.intake, position, answers, routed });
-        while !self.pending.is_empty() {
-            let result = first(&mut self.pending).await;
-            self.landed(result?).await?;
-        }
-        self.commit(false).await
     }
 
     async fn append(&mut self) -> Result<Vec<Ticket>, OutputError> {
