@@ -16,6 +16,7 @@ mod mesh_stopped;
 mod mesh_takeover;
 mod mesh_traced;
 mod mesh_trim;
+mod mesh_waiting;
 mod process_answers;
 mod process_clients;
 mod process_full;
