@@ -42,6 +42,9 @@ pub(crate) struct Routed {
     channel: Option<Name>,
     facility: Arc<str>,
     revision: Revision,
+    cause: &'static str,
+    /// What it was made from: the trace of that one has this name.
+    parent: Option<MessageUid>,
     disposition: &'static str,
     deliveries: usize,
     finding: Option<Finding>,
@@ -67,6 +70,8 @@ pub(crate) fn carry(route: Option<Started>, envelope: &Envelope, fanout: &mut Fa
         channel: envelope.channel.clone(),
         facility: Arc::clone(&envelope.facility.name),
         revision: envelope.revision,
+        cause: envelope.cause.word(),
+        parent: envelope.parents.first().copied(),
         disposition: match routed.disposition {
             Disposition::Routed => "routed",
             Disposition::Duplicate => "duplicate",
@@ -89,6 +94,8 @@ impl Routed {
             span.say_if("barid.channel", self.channel.as_ref());
             span.say("barid.facility", Value::facility(&self.facility));
             span.say("barid.revision", &self.revision);
+            span.say("barid.cause", self.cause);
+            span.say_if("barid.parent", self.parent.as_ref());
             span.say("barid.disposition", self.disposition);
             span.say("barid.deliveries", self.deliveries);
             if let Some(finding) = &self.finding {

@@ -8,6 +8,10 @@ use std::path::PathBuf;
 pub const LOG: &str = "BARID_LOG";
 /// How to log: `text` or `json`.
 pub const LOG_FORMAT: &str = "BARID_LOG_FORMAT";
+/// What the process is called in telemetry, as OpenTelemetry has it.
+pub const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// More that telemetry says of the process: `name=value,…`.
+pub const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 /// The data directory where no option names it.
 pub const DATA: &str = "BARID_DATA";
 /// Who acts, where no option says so and the operating system's user is not the person.

@@ -50,17 +50,32 @@ fn number(sample: &Sample<'_>, times: Times) -> wire::NumberPoint {
     }
 }
 
+/// A point of a histogram that is put together.
+struct Open<'a> {
+    /// What it is of.
+    labels: Vec<(&'a str, String)>,
+    /// What the bucket before counted, and all below it.
+    below: u64,
+    point: wire::HistogramPoint,
+}
+
+impl<'a> Open<'a> {
+    fn new(labels: Vec<(&'a str, String)>, times: Times) -> Self {
+        let (start, time, attributes) = (times.start, times.now, attributes(labels.iter().cloned()));
+        let point = wire::HistogramPoint { attributes, start, time, ..wire::HistogramPoint::default() };
+        Self { labels, below: 0, point }
+    }
+}
+
 /// Points of a histogram: what differs in `le` only is one.
 fn histogram(family: &Family<'_>, times: Times) -> Vec<wire::HistogramPoint> {
-    let mut points: Vec<(Vec<(&str, String)>, u64, wire::HistogramPoint)> = Vec::new();
+    let mut points: Vec<Open<'_>> = Vec::new();
     for sample in &family.samples {
         let (bound, own): (Vec<_>, Vec<_>) = labels(sample.labels).into_iter().partition(|(name, _)| *name == "le");
-        if points.last().is_none_or(|(of, ..)| *of != own) {
-            let (start, time) = (times.start, times.now);
-            let attributes = attributes(own.iter().cloned());
-            points.push((own, 0, wire::HistogramPoint { attributes, start, time, ..wire::HistogramPoint::default() }));
+        if points.last().is_none_or(|open| open.labels != own) {
+            points.push(Open::new(own, times));
         }
-        let Some((_, before, point)) = points.last_mut() else { continue };
+        let Some(Open { below, point, .. }) = points.last_mut() else { continue };
         let value: f64 = sample.value.parse().unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let count = value as u64;
@@ -70,13 +85,13 @@ fn histogram(family: &Family<'_>, times: Times) -> Vec<wire::HistogramPoint> {
             point.count = count;
         } else if let Some((_, bound)) = bound.first() {
             // Prometheus counts all below a bound, OTLP what lies between two.
-            point.buckets.push(count.saturating_sub(*before));
-            *before = count;
+            point.buckets.push(count.saturating_sub(*below));
+            *below = count;
             point.bounds.extend(bound.parse().ok().filter(|bound: &f64| bound.is_finite()));
             point.exemplars.extend(sample.exemplar.as_ref().and_then(|exemplar| self::exemplar(exemplar, times)));
         }
     }
-    points.into_iter().map(|(.., point)| point).collect()
+    points.into_iter().map(|open| open.point).collect()
 }
 
 fn exemplar(exemplar: &Exemplar<'_>, times: Times) -> Option<wire::Exemplar> {

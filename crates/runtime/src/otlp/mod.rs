@@ -24,6 +24,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::environment;
+
 pub(crate) use lines::Lines;
 pub use options::{Options, Signal};
 pub use post::EndpointError;
@@ -56,7 +58,9 @@ pub(crate) fn begin(options: &Options, service: &str, instance: Option<&str>) ->
     let post = Post::new(endpoint, options)?;
     let (stop, stopped) = watch::channel(false);
     let registry = watch::Sender::new(None);
-    let way = Way { post, resource: resource(service, instance), stop: stopped };
+    let given = environment::variable(environment::RESOURCE_ATTRIBUTES).unwrap_or_default();
+    let service = environment::variable(environment::SERVICE_NAME).unwrap_or_else(|| service.to_owned());
+    let way = Way { post, resource: resource(&service, instance, &given), stop: stopped };
     let wants = |signal| options.otlp_signals.contains(&signal);
     let mut tasks = Vec::new();
     let mut lines = None;
@@ -101,15 +105,20 @@ pub(crate) async fn flush() {
     }
 }
 
-fn resource(service: &str, instance: Option<&str>) -> wire::Resource {
+/// What the process is; `given` are more attributes, `name=value,…`, which do not replace its own.
+fn resource(service: &str, instance: Option<&str>, given: &str) -> wire::Resource {
     let random = || format!("{}{}", SpanId::random(), SpanId::random());
-    wire::Resource {
-        attributes: vec![
-            wire::KeyValue::text("service.name", service),
-            wire::KeyValue::text("service.version", env!("CARGO_PKG_VERSION")),
-            wire::KeyValue::text("service.instance.id", instance.map_or_else(random, str::to_owned)),
-        ],
+    let mut attributes = vec![
+        wire::KeyValue::text("service.name", service),
+        wire::KeyValue::text("service.version", env!("CARGO_PKG_VERSION")),
+        wire::KeyValue::text("service.instance.id", instance.map_or_else(random, str::to_owned)),
+    ];
+    for (name, value) in given.split(',').filter_map(|pair| pair.split_once('=')) {
+        if attributes.iter().all(|own| own.key != name.trim()) {
+            attributes.push(wire::KeyValue::text(name.trim(), value.trim()));
+        }
     }
+    wire::Resource { attributes }
 }
 
 /// Nanoseconds since the epoch.

@@ -50,13 +50,15 @@ impl<T> Queue<T> {
     }
 }
 
+type Figure = fn(&Counts) -> &AtomicU64;
+
 /// Shows what was sent and what was dropped.
 #[derive(Debug)]
 pub(crate) struct Sendings;
 
 impl Collector for Sendings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let figures: [(&str, &str, fn(&Counts) -> &AtomicU64); 2] = [
+        let figures: [(&str, &str, Figure); 2] = [
             ("telemetry_sent", "Spans, metrics and log lines taken by the collector", |counts| &counts.sent),
             ("telemetry_dropped", "Spans, metrics and log lines that could not be sent", |counts| &counts.dropped),
         ];

@@ -78,7 +78,7 @@ async fn a_collector_that_hangs_never_delays_who_tells_and_what_finds_no_room_is
     let (endpoint, mut taken) = collector(is_open).await;
     let (stop, stopped) = watch::channel(false);
     let post = Post::new(&endpoint, &Options::default()).unwrap();
-    let way = Way { post, resource: resource("test", None), stop: stopped };
+    let way = Way { post, resource: resource("test", None, ""), stop: stopped };
     let (queue, waiting) = Queue::new(Signal::Logs);
     let sending = tokio::spawn(batches(way, Signal::Logs, waiting, std::convert::identity, wire::LogsRequest::of));
     let before = counts(Signal::Logs).dropped.load(std::sync::atomic::Ordering::Relaxed);
@@ -97,6 +97,13 @@ async fn a_collector_that_hangs_never_delays_who_tells_and_what_finds_no_room_is
         got += wire::LogsRequest::decode(&body[..]).unwrap().of[0].of[0].items.len() as u64;
     }
     assert_eq!(got + dropped, 20_000);
+}
+
+#[test]
+fn a_process_says_what_it_is_and_what_it_is_told_to_say() {
+    let said = resource("barid", Some("one"), "k8s.pod.name=barid-0, service.name=other,nonsense");
+    let said: Vec<_> = said.attributes.iter().map(|said| said.key.as_str()).collect();
+    assert_eq!(said, ["service.name", "service.version", "service.instance.id", "k8s.pod.name"]);
 }
 
 #[test]
