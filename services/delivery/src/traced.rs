@@ -78,7 +78,7 @@ impl Traced {
 
 /// A delivery has ended, durably.
 pub(crate) fn ended(entry: &Entry, outcome: Outcome) {
-    let Some(Traced { deliver, from, outcome: writing, .. }) = entry.trace else { return };
+    let Some(Traced { deliver, from, outcome: writing, .. }) = entry.trace.as_deref().copied() else { return };
     if let Some(writing) = writing {
         writing.end(None, |_| {});
     }
@@ -94,7 +94,7 @@ pub(crate) fn ended(entry: &Entry, outcome: Outcome) {
 
 /// A delivery waits in PARK.
 pub(crate) fn parked(entry: &Entry, why: Parked) {
-    let Some(Traced { deliver, from, .. }) = entry.trace else { return };
+    let Some(Traced { deliver, from, .. }) = entry.trace.as_deref().copied() else { return };
     let fault = match why {
         Parked::Held | Parked::Stalled | Parked::Quarantined => Some(why.word()),
         Parked::Rerun | Parked::Paused | Parked::Follows => None,

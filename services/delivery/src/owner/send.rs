@@ -58,7 +58,7 @@ impl Owner {
         let Some(entry) = self.window.get_mut(id) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
         let out = Outgoing {
-            trace: entry.trace.as_mut().and_then(Traced::sending),
+            trace: entry.trace.as_deref_mut().and_then(Traced::sending),
             possible_duplicate: entry.possible_duplicate,
             ..Outgoing::new(std::sync::Arc::clone(&entry.record))
         };

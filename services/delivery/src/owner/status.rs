@@ -121,7 +121,7 @@ impl Shared {
         }
         let ended = self.ended.lock().clone();
         if let Some(ended) = ended {
-            let kept = entry.trace.and_then(|trace| trace.kept());
+            let kept = entry.trace.as_ref().and_then(|trace| trace.kept());
             ended(outcome, now.since(entry.record.received), kept);
         }
     }

@@ -112,7 +112,7 @@ impl Owner {
             || self.parking.is_doubted(position);
         let pause = pause(self.plan.retry_initial, self.plan.retry_max, record.attempts, position);
         let entry = Entry {
-            trace: Traced::resumed(&record.delivery),
+            trace: Traced::resumed(&record.delivery).map(Box::new),
             record: Arc::new(record.delivery),
             place: Place::Park(position),
             out: record.out,

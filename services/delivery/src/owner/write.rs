@@ -234,7 +234,10 @@ impl Owner {
             findings,
             answer: answer.map(cut),
             delivery: OutRecord {
-                traceparent: entry.trace.map_or_else(|| entry.record.traceparent.clone(), |trace| Some(trace.header())),
+                traceparent: entry
+                    .trace
+                    .as_ref()
+                    .map_or_else(|| entry.record.traceparent.clone(), |trace| Some(trace.header())),
                 ..(*entry.record).clone()
             },
         }

@@ -78,7 +78,7 @@ pub struct Entry {
     /// The next of its lanes has been let go ahead of its record.
     pub gone_ahead: bool,
     /// What is told of its way.
-    pub trace: Option<Traced>,
+    pub trace: Option<Box<Traced>>,
 }
 
 impl Entry {
@@ -86,7 +86,7 @@ impl Entry {
     #[must_use]
     pub fn from_out(record: Arc<OutRecord>, partition: Partition, position: u64, now: Timestamp) -> Self {
         Self {
-            trace: Traced::taken(&record),
+            trace: Traced::taken(&record).map(Box::new),
             record,
             place: Place::Out { partition, position },
             out: (partition, position),
