@@ -6,31 +6,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barid_config::document::OnReject;
-use barid_delivery::connect::Backoff;
-use barid_delivery::connect::{
-    AnswerClass, Answered, Connection, Connector, Met, Outgoing, Sent as Attempt, Status, TransportError,
-    TransportKind, Verdict,
-};
 use barid_delivery::owner::command::{Act, Command};
 use barid_delivery::owner::overflow::Bound;
 use barid_delivery::owner::status::Shared;
 use barid_delivery::owner::{self, Plan};
 use barid_log::memory::MemoryLog;
-use barid_log::{Log, LogError, Position, ReadLimit};
-use barid_model::record::{Answer, AnswerRecord, InRecord, OutcomeRecord, ParkEvent, Parked, Record as _};
-use barid_model::stage::{Call, StageError};
+use barid_log::{Log, Position, ReadLimit};
+use barid_model::record::{InRecord, OutcomeRecord, ParkEvent, Parked, Record as _};
 use barid_model::{
-    Cause, Clock, DeliveryId, Digest, Envelope, FacilityRef, Finding, Format, Lane, Lanes, ManualClock, MessageType,
-    MessageUid, Name, Partition, Partitions, Payload, Revision, Timestamp,
+    Cause, Clock, DeliveryId, Envelope, FacilityRef, Format, Lane, Lanes, ManualClock, MessageType, MessageUid, Name,
+    Partition, Partitions, Payload, Revision, Timestamp,
 };
-use barid_pipeline::{Handle, Intake, Program, Programs, router, subject, supervise};
-use barid_transform::{Applied, ApplyInput, RouteOutput, RouteResult, RouteTarget};
+use barid_pipeline::{Handle, Intake, router, subject, supervise};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::history::{Arrival, History, Sent};
+use super::ends::{Everywhere, Plain, Receiver, act_on, judge, parked};
+use super::history::{History, Sent};
 use super::random::Random;
 
 const PARTITIONS: Partitions = Partitions::new(2);
@@ -192,6 +185,7 @@ impl World {
             history: Arc::clone(&self.history),
             alive: Arc::clone(alive),
             healed: Arc::clone(&self.healed),
+            freezes: Arc::default(),
         };
         let overflow = self.random.percent(25) && !self.healed.load(Ordering::SeqCst);
         Plan {
@@ -320,18 +314,7 @@ impl World {
 
     /// What stands in PARK of a destination and has not ended.
     async fn parked(&self, destination: &Name) -> Vec<(u64, Parked)> {
-        let mut open = Vec::new();
-        for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
-            match ParkEvent::decode(bytes).unwrap() {
-                ParkEvent::Parked(record) => open.push((position, record.why)),
-                ParkEvent::Released(_) => {}
-                ParkEvent::Held { position: held, .. } => {
-                    open.iter_mut().filter(|(position, _)| *position == held).for_each(|(_, why)| *why = Parked::Held);
-                }
-                ParkEvent::Ended(ended) => open.retain(|(position, _)| *position != ended),
-            }
-        }
-        open
+        parked(self.read(&subject::park(destination).unwrap()).await)
     }
 
     async fn read(&self, subject: &barid_log::Subject) -> Vec<(u64, Bytes)> {
@@ -423,145 +406,5 @@ impl World {
             }
         }
         self.history.lock().unwrap().outcomes = outcomes;
-    }
-}
-
-async fn act_on(commands: &mpsc::Sender<Command>, act: Act) {
-    let (reply, done) = oneshot::channel();
-    println!("someone: {act:?}");
-    let command = Command { actor: "someone".into(), reason: "test".into(), act, reply };
-    if commands.send(command).await.is_ok() {
-        drop(tokio::time::timeout(Duration::from_secs(1), done).await);
-    }
-}
-
-fn judge(_: &Outgoing, sent: &Attempt, _: u32, _: bool) -> Verdict {
-    let finding = || Finding::error(207, "", "test", "refused");
-    match sent {
-        Attempt::Failed(_) => Verdict::Retry { scope: Backoff::Destination, after: None },
-        Attempt::Unsendable(finding) => Verdict::Quarantine(finding.clone()),
-        Attempt::Answered(answered) => match &answered.class {
-            AnswerClass::Accepted => Verdict::Delivered,
-            AnswerClass::Unavailable { .. } => Verdict::Retry { scope: Backoff::Lane, after: None },
-            AnswerClass::Rejected => match answered.code.as_str() {
-                "hold" => Verdict::Hold(finding()),
-                "retry" => Verdict::Retry { scope: Backoff::Lane, after: None },
-                _ => Verdict::Quarantine(finding()),
-            },
-        },
-    }
-}
-
-/// A receiver with moods, the same for all its connections.
-#[derive(Clone)]
-struct Receiver {
-    destination: Name,
-    random: Random,
-    history: Arc<Mutex<History>>,
-    alive: Arc<AtomicBool>,
-    healed: Arc<AtomicBool>,
-}
-
-impl Receiver {
-    fn arrive(&self, out: &Outgoing) {
-        if self.alive.load(Ordering::SeqCst) {
-            let mut history = self.history.lock().unwrap();
-            let (id, lanes) = (out.id(), &out.record.lanes);
-            history.notes.push(format!("{} got {id} marked {} {lanes:?}", self.destination, out.possible_duplicate));
-            history.arrivals.push(Arrival {
-                destination: self.destination.clone(),
-                id: out.id(),
-                uid: out.record.uid,
-                run: out.record.run,
-                marked: out.possible_duplicate,
-            });
-        }
-    }
-}
-
-impl Connector for Receiver {
-    fn open(&self) -> Box<dyn Connection> {
-        Box::new(self.clone())
-    }
-
-    fn status(&self) -> Status {
-        Status::default()
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Vec<Met>> {
-        Box::pin(async { Vec::new() })
-    }
-}
-
-impl Connection for Receiver {
-    fn send<'a>(&'a mut self, out: &'a Outgoing) -> BoxFuture<'a, Attempt> {
-        Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(self.random.below(15))).await;
-            let healed = self.healed.load(Ordering::SeqCst);
-            // It cannot bear some messages: it takes them and never answers, every time.
-            let unbearable = u64::from(out.record.uid.as_bytes()[15]) % 25 == 0;
-            let mood = match (healed, unbearable) {
-                (true, _) => 99,
-                (false, true) => 7,
-                (false, false) => self.random.below(100),
-            };
-            if mood < 4 {
-                return Attempt::Failed(TransportError::new(TransportKind::Connect, "down"));
-            }
-            if !(8..=18).contains(&mood) {
-                self.arrive(out);
-            }
-            tokio::time::sleep(Duration::from_millis(self.random.below(15))).await;
-            if mood < 8 {
-                return Attempt::Failed(TransportError::after_write(TransportKind::Timeout, "no answer"));
-            }
-            let (class, code) = match mood {
-                8..=9 => (AnswerClass::Rejected, "hold"),
-                10..=14 => (AnswerClass::Rejected, "retry"),
-                15..=18 => (AnswerClass::Rejected, "quarantine"),
-                _ => (AnswerClass::Accepted, "AA"),
-            };
-            let (code, text, error) = (code.to_owned(), String::new(), String::new());
-            Attempt::Answered(Answered { class, code, error, status: None, text, answer: Answer::default() })
-        })
-    }
-
-    fn close(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-/// Routes every message to all destinations, unchanged.
-struct Everywhere(Vec<Name>);
-
-impl Call<ApplyInput, Applied> for Everywhere {
-    fn call(&self, batch: Vec<ApplyInput>) -> BoxFuture<'_, Vec<Result<Applied, StageError>>> {
-        let route = |input: &ApplyInput, name: &Name| RouteResult {
-            route: name.name().into(),
-            target: RouteTarget::Destination(name.clone()),
-            output: RouteOutput::Sent(vec![input.raw.clone()]),
-        };
-        let applied = |input: ApplyInput| Ok(Applied::Routed(self.0.iter().map(|name| route(&input, name)).collect()));
-        Box::pin(std::future::ready(batch.into_iter().map(applied).collect()))
-    }
-}
-
-struct Plain;
-
-impl Programs for Plain {
-    fn load<'a>(&'a self, _: &'a Name, _: Revision) -> BoxFuture<'a, Result<Option<Program>, LogError>> {
-        let input = |record: &InRecord| {
-            ApplyInput::new(Arc::new(record.envelope.clone()), record.raw.clone(), Arc::default(), Arc::default())
-        };
-        let program = Program { duplicates: Some(Duration::from_secs(86_400)), input: Arc::new(input) };
-        Box::pin(std::future::ready(Ok(Some(program))))
-    }
-
-    fn current(&self, _: &Name) -> Option<Revision> {
-        Some(Revision::default())
-    }
-
-    fn answer<'a>(&'a self, _: Digest, _: AnswerRecord) -> BoxFuture<'a, Result<(), LogError>> {
-        Box::pin(std::future::ready(Ok(())))
     }
 }
