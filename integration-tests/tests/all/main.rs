@@ -8,6 +8,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod mesh_backlog;
 mod mesh_cluster;
 mod mesh_configuration;
 mod mesh_history;
