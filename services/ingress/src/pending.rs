@@ -136,9 +136,11 @@ impl Pending {
 
     /// When it has to be polled at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        // What it waits for may come before its turn, and nobody would poll it again then.
+        let turn = self.not_before.filter(|turn| *turn > Instant::now());
         match &self.step {
-            Step::Durable { deadline, .. } => Some(*deadline),
-            Step::Answer(_) => None,
+            Step::Durable { deadline, .. } => Some(turn.map_or(*deadline, |turn| turn.min(*deadline))),
+            Step::Answer(_) => turn,
             Step::Settled(_) => self.not_before,
         }
     }

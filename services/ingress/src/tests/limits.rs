@@ -256,6 +256,22 @@ async fn a_facility_that_sends_without_waiting_is_not_read_before_its_turn_and_i
 }
 
 #[tokio::test]
+async fn a_message_that_becomes_durable_before_its_turn_is_answered_at_its_turn() {
+    let house = limited(5, 1).open().await;
+    let mut client = house.connect().await;
+    assert_eq!(msa(&client.ask(&adt("1")).await), ("AA", "1"));
+    house.memory.hold();
+    let started = tokio::time::Instant::now();
+    client.send(&framed(&adt("2"))).await;
+    house.until("it is submitted", |house| house.memory.submitted().len() == 2).await;
+    // The connection waits by now.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    house.memory.release();
+    assert_eq!(msa(&client.answer().await), ("AA", "2"));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn g8_a_message_whose_turn_comes_too_late_is_refused_with_207_and_not_taken_and_others_go_on() {
     let house = limited(1, 1).open().await;
     let mut first = house.connect().await;
