@@ -212,6 +212,7 @@ async fn g4_two_ledgers_share_a_history_in_postgresql_that_is_killed_and_frozen_
 
 /// What people do, through either ledger, and what both say then.
 async fn acts(scene: &Scene, accepted: u64) {
+    scene.mesh.ready(PATIENCE).await.unwrap();
     let generator = Generator::new(9, "ACT");
     let refused = ["reject=AE/101@id=ACT-00000000", "reject=AE/101@id=ACT-00000001"];
     let rules = refused.iter().map(|rule| rule.parse().unwrap()).collect();
