@@ -102,7 +102,9 @@ impl Turns {
         let now = Instant::now();
         if self.seen.len() >= REMEMBERED_MAX && !self.seen.contains_key(&key) {
             let oldest = self.seen.iter().min_by_key(|(_, (_, since))| *since).map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.seen.remove(&key));
+            if let Some(oldest) = oldest {
+                self.seen.remove(&oldest);
+            }
         }
         let seen = self.seen.entry(key).or_insert((revision, now));
         if seen.0 != revision {

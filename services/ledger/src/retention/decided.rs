@@ -32,7 +32,7 @@ pub(super) async fn forget(log: &Arc<dyn Log>, oldest: Timestamp) -> Result<usiz
 
 /// When a message was received, as its identity says: to the millisecond.
 fn received(message: MessageUid) -> Timestamp {
-    let millis = message.as_bytes().iter().take(6).fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+    let millis = message.as_bytes().iter().take(6).fold(0, |millis, byte| (millis << 8) | i64::from(*byte));
     Timestamp::from_millis(millis)
 }
 
