@@ -267,7 +267,7 @@ async fn the_status_of_a_mesh_is_told_in_time_while_a_process_is_dead_and_names_
     let names: Vec<&str> = list(&status, "replicas").iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["ingress-0", "ingress-1", "router-0", "router-1", "delivery-0", "delivery-1"]);
     assert!(list(&status, "replicas").iter().all(|one| one["state"] == "running"), "{status}");
-    assert_eq!((list(&status, "notReady").len(), list(&status, "listeners").len()), (0, 2), "{status}");
+    assert_eq!((list(&status, "notReady").len(), list(&status, "listeners").len()), (0, 4), "{status}");
     let destination = &list(&status, "destinations")[0];
     assert_eq!((&destination["delivered"], &destination["quarantined"]), (&1.into(), &1.into()), "{status}");
     assert_eq!(list(&status, "channels")[0]["accepted"], 2, "{status}");
