@@ -12,6 +12,7 @@
 
 mod client;
 mod cluster;
+mod contract;
 mod ends;
 mod history;
 mod mesh;
