@@ -13,6 +13,7 @@ mod mesh_cluster;
 mod mesh_configuration;
 mod mesh_history;
 mod mesh_people;
+mod mesh_redis;
 mod mesh_secured;
 mod mesh_stopped;
 mod mesh_takeover;
