@@ -10,6 +10,7 @@ use barid_model::{Digest, Envelope, Lanes, ManualClock, MessageUid, Outcome, Pay
 use bytes::Bytes;
 
 use super::*;
+use barid_model::stage::StageError;
 
 /// A stage that crashes on every message.
 struct Crashing;

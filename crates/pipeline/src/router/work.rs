@@ -36,7 +36,7 @@ struct Judged {
 /// What happens to it.
 enum Next {
     /// It goes nowhere, for a reason.
-    Ended(Fanout),
+    Ended(Box<Fanout>),
     /// It is mapped.
     Apply(Program),
 }
@@ -44,15 +44,21 @@ enum Next {
 impl Router {
     /// Queues what all of these become.
     pub(super) async fn work(&mut self, intake: Intake, entries: &[Entry]) -> Result<(), RouterError> {
-        let mut judged = Vec::with_capacity(entries.len());
+        let (mut judged, mut failed) = (Vec::with_capacity(entries.len()), None);
         for entry in entries {
-            judged.push((entry.position.0, self.judged(intake, entry).await?));
+            match self.judged(intake, entry).await {
+                Ok(one) => judged.push((entry.position.0, one)),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
         let mut said = self.call(&judged).await.into_iter();
         for (position, judged) in judged {
             if let Some(Judged { record, source, route, next }) = judged {
                 let mut fanout = match next {
-                    Next::Ended(fanout) => fanout,
+                    Next::Ended(fanout) => *fanout,
                     Next::Apply(program) => {
                         let said = said.next().flatten();
                         self.mapped(&record, &program, source, route.as_ref(), said).await?
@@ -65,7 +71,8 @@ impl Router {
             }
             self.read.advance(intake, position);
         }
-        Ok(())
+        // Those before it are worked on all the same: what had to be decided for them is.
+        failed.map_or(Ok(()), Err)
     }
 
     /// None: the record cannot be understood.
@@ -91,7 +98,8 @@ impl Router {
 
     async fn next(&mut self, record: &InRecord, source: Source) -> Result<Next, RouterError> {
         let (envelope, now) = (&record.envelope, self.options.clock.now());
-        let set_aside = |findings| Next::Ended(ended(envelope, source, now, Disposition::Quarantined, None, findings));
+        let set_aside =
+            |findings| Next::Ended(Box::new(ended(envelope, source, now, Disposition::Quarantined, None, findings)));
         let Some(channel) = envelope.channel.clone() else {
             let text = "no channel takes this message";
             return Ok(set_aside(vec![Finding::error(200, "MSH-9", "channel.none", text)]));
@@ -105,7 +113,7 @@ impl Router {
                 Judgement::Fresh => self.judge.remember(envelope, source.position),
                 Judgement::Duplicate(of) => {
                     let duplicate = ended(envelope, source, now, Disposition::Duplicate, Some(of), Vec::new());
-                    return Ok(Next::Ended(duplicate));
+                    return Ok(Next::Ended(Box::new(duplicate)));
                 }
                 Judgement::OtherBytes(_) => {
                     let text = "the control id was used before by this facility for another message";

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use barid_model::Timestamp;
 use barid_runtime::control::protocol::{
-    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, LiveStatus, PauseStatus, ReplicaStatus,
-    SenderStatus, Status,
+    ChannelStatus, DestinationState, DestinationStatus, EngineState, ListenerStatus, LiveStatus, PauseStatus,
+    ReplicaStatus, SenderStatus, Status,
 };
 use barid_runtime::{Exit, Failure, time};
 
