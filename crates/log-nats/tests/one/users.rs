@@ -128,6 +128,29 @@ async fn read(log: &NatsLog, name: &str) -> Vec<Bytes> {
     batch.entries.into_iter().map(|entry| entry.record).collect()
 }
 
+/// What each service may not append.
+async fn refused_to_write(place: &Place, small: &Bytes) {
+    let others: [(Role, &[&str]); 4] = [
+        (Role::Router, &["in.in.03", "in.in.05", "in.refused", "park.park.registry", "objects.in.03.x-0"]),
+        (Role::Ingress, &["out.out.registry.03", "out.routed.03", "outcome.outcome.registry", "park.park.registry"]),
+        (Role::Ledger, &["out.out.registry.03", "out.routed.03", "park.park.registry", "outcome.outcome.registry"]),
+        (Role::Stage, &["in.in.03", "out.out.registry.03", "outcome.outcome.registry"]),
+    ];
+    for (role, addresses) in others {
+        let client = place.client(role).await;
+        let mut forbidden: Vec<String> = addresses.iter().map(|address| format!("barid.least.{address}")).collect();
+        forbidden.push("$KV.barid-least.!identity".to_owned());
+        if role == Role::Stage {
+            forbidden.push("$KV.barid-least.commit.router.03".to_owned());
+        }
+        // Nobody answers what is refused: all at once, since each is waited for.
+        let asked = forbidden.iter().map(|address| client.request(address.clone(), small.clone()));
+        for (address, answer) in forbidden.iter().zip(futures_util::future::join_all(asked).await) {
+            assert!(answer.is_err(), "{role:?} wrote to {address}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_service_can_do_its_work_and_nothing_of_the_others() {
     let place = Place::new(&Authority::new()).await;
@@ -181,25 +204,7 @@ async fn each_service_can_do_its_work_and_nothing_of_the_others() {
 
     // Somebody has the seed of a service.
     let intake = setup.bounds(&subject("in.03")).await.unwrap();
-    let others: [(Role, &[&str]); 4] = [
-        (Role::Router, &["in.in.03", "in.in.05", "in.refused", "park.park.registry", "objects.in.03.x-0"]),
-        (Role::Ingress, &["out.out.registry.03", "out.routed.03", "outcome.outcome.registry", "park.park.registry"]),
-        (Role::Ledger, &["out.out.registry.03", "out.routed.03", "park.park.registry", "outcome.outcome.registry"]),
-        (Role::Stage, &["in.in.03", "out.out.registry.03", "outcome.outcome.registry"]),
-    ];
-    for (role, addresses) in others {
-        let client = place.client(role).await;
-        let mut forbidden: Vec<String> = addresses.iter().map(|address| format!("barid.least.{address}")).collect();
-        forbidden.push("$KV.barid-least.!identity".to_owned());
-        if role == Role::Stage {
-            forbidden.push("$KV.barid-least.commit.router.03".to_owned());
-        }
-        // Nobody answers what is refused: all at once, since each is waited for.
-        let asked = forbidden.iter().map(|address| client.request(address.clone(), small.clone()));
-        for (address, answer) in forbidden.iter().zip(futures_util::future::join_all(asked).await) {
-            assert!(answer.is_err(), "{role:?} wrote to {address}");
-        }
-    }
+    refused_to_write(&place, &small).await;
     let client = place.client(Role::Delivery).await;
     for address in
         ["barid.least.in.in.03", "barid.least.in.in.04", "barid.least.out.out.registry.03", "$KV.barid-least.!identity"]

@@ -11,9 +11,11 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use parking_lot::Mutex;
-use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+/// Bodies that came, with their paths.
+type Taken = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 /// A span as it came.
 #[derive(Debug, Clone)]
@@ -21,7 +23,6 @@ pub(crate) struct Told {
     /// The process it came from.
     pub(crate) service: String,
     pub(crate) name: String,
-    pub(crate) kind: i32,
     pub(crate) trace: String,
     pub(crate) id: String,
     /// Empty of the first of a trace.
@@ -37,14 +38,14 @@ pub(crate) struct Told {
 /// The collector, and all it was sent.
 pub(crate) struct Collector {
     pub(crate) endpoint: String,
-    taken: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    taken: Taken,
 }
 
 impl Collector {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let taken: Arc<Mutex<Vec<_>>> = Arc::default();
+        let taken = Taken::default();
         let all = Arc::clone(&taken);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -75,7 +76,6 @@ impl Collector {
                 spans.push(Told {
                     service: service.clone(),
                     name: span.name,
-                    kind: span.kind,
                     trace: hex(&span.trace_id),
                     id: hex(&span.span_id),
                     parent: hex(&span.parent_span_id),
@@ -118,7 +118,7 @@ impl Collector {
     }
 }
 
-async fn serve(mut stream: TcpStream, taken: Arc<Mutex<Vec<(String, Vec<u8>)>>>) {
+async fn serve(mut stream: TcpStream, taken: Taken) {
     let mut read = Vec::new();
     loop {
         let end = read.windows(4).position(|four| four == b"\r\n\r\n");

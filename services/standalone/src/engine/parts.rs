@@ -67,6 +67,24 @@ fn surroundings(options: &RunOptions) -> Environment {
     Environment { secrets, data: options.data.clone(), guard: barid_delivery::connect::GUARD }
 }
 
+/// What listeners are made with.
+fn listening(
+    options: &RunOptions,
+    hasher: barid_model::LaneHasher,
+    accept: Arc<dyn Accept>,
+    clock: &Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> barid_ingress::Parts {
+    barid_ingress::Parts {
+        parse: Arc::new(Local::new(Arc::new(Parse::new(hasher)))),
+        accept,
+        clock: Arc::clone(clock),
+        secrets: Arc::new(SecretFiles::new(options.directory.clone(), Arc::new(environment::variable))),
+        metrics: ListenerMetrics::new(registry),
+        bounds: barid_ingress::Bounds::default(),
+    }
+}
+
 /// Where destinations run: the process ends when one cannot go on.
 fn on(process: &Process) -> destinations::Spawn {
     let tasks = process.tasks.clone();
@@ -93,7 +111,7 @@ impl Parts {
         let (stop, stopped) = watch::channel(false);
         let (refusals, keep) = Refusals::new(Arc::clone(&storage.log));
         process.tasks.spawn(Kind::Background, "refusals", keep);
-        let (full, draining) = (Arc::new(Full::default()), Arc::new(AtomicBool::new(false)));
+        let (full, draining): (Arc<Full>, Arc<AtomicBool>) = Default::default();
         let traffic = Arc::new(Traffic::default());
         let custody = Arc::new(Custody {
             traffic: Arc::clone(&traffic),
@@ -109,14 +127,8 @@ impl Parts {
         });
         let live = Arc::new(Live::alone(&*storage.log, &traffic));
         process.tasks.spawn(Kind::Background, "live figures", Arc::clone(&live).run());
-        let listeners = Arc::new(Listeners::new(barid_ingress::Parts {
-            parse: Arc::new(Local::new(Arc::new(Parse::new(storage.hasher)))),
-            accept: Arc::clone(&custody) as Arc<dyn Accept>,
-            clock: Arc::clone(&clock),
-            secrets: Arc::new(SecretFiles::new(options.directory.clone(), Arc::new(environment::variable))),
-            metrics: ListenerMetrics::new(registry),
-            bounds: barid_ingress::Bounds::default(),
-        }));
+        let accept = Arc::clone(&custody) as Arc<dyn Accept>;
+        let listeners = Arc::new(Listeners::new(listening(options, storage.hasher, accept, &clock, registry)));
         let destinations = Arc::new(Destinations::new(destinations::Parts {
             log: Arc::clone(&storage.log),
             partitions: storage.partitions,
