@@ -267,7 +267,7 @@ impl Destinations {
             paused: self.paused.subscribe(),
             clock: Arc::clone(&self.parts.clock),
             shared: Arc::clone(&shared),
-            sole: fence.is_none(),
+            fence: fence.clone(),
         };
         let running = Running { spec: Arc::clone(spec), connector, shared, commands, declared: true, plan, fence };
         Ok((running, Box::pin(supervise(options, receiver, stop))))

@@ -38,7 +38,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::connect::{Connector, Outgoing, Sent, Verdict};
+use crate::connect::{Connector, Fence, Outgoing, Sent, Verdict};
 use crate::parking::Parking;
 use crate::window::{EntryId, Window};
 use circuit::Circuit;
@@ -105,8 +105,9 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// What can be seen of it.
     pub shared: Arc<Shared>,
-    /// No other process can own it, so that the owner before has ended for certain when this one begins: what comes to OUT later was sent by nobody.
-    pub sole: bool,
+    /// Whether this process owns it. None: no other can, so that the owner before has ended for certain when this one begins, and what comes to OUT later was
+    /// sent by nobody.
+    pub fence: Option<Arc<dyn Fence>>,
 }
 
 /// Why a run of the owner ended.
@@ -158,7 +159,7 @@ impl Owner {
     /// [`OwnerError`].
     pub async fn open(options: Options) -> Result<Self, OwnerError> {
         let log = Arc::clone(&options.log);
-        let commits = Commits::take_over(Arc::clone(&log), &options.destination).await?;
+        let commits = Commits::take_over(Arc::clone(&log), &options.destination, options.fence.as_deref()).await?;
         let mut window = Window::default();
         for partition in options.partitions.all() {
             window.begin(partition, commits.stored().position(partition));

@@ -596,8 +596,9 @@ impl Owns for Delivers {
                 healed: Arc::clone(&inside.healed),
                 freezes: Arc::clone(&inside.freezes),
             };
+            let fence: Arc<dyn Fence> = Arc::new(Leased(tenure));
             let plan = Plan {
-                connector: Arc::new(Fenced::new(Arc::new(receiver), Arc::new(Leased(tenure)), destination.clone())),
+                connector: Arc::new(Fenced::new(Arc::new(receiver), Arc::clone(&fence), destination.clone())),
                 connections: 1 + inside.random.below(4) as usize,
                 retry_initial: Duration::from_millis(20),
                 retry_max: Duration::from_millis(200),
@@ -620,7 +621,7 @@ impl Owns for Delivers {
                 paused,
                 clock: Arc::clone(&inside.clock) as Arc<dyn Clock>,
                 shared: Arc::new(Shared::default()),
-                sole: false,
+                fence: Some(fence),
             };
             let ended = owner::supervise::supervise(options, commands, stop).await;
             inside.commands.lock().unwrap().remove(&destination);

@@ -156,7 +156,7 @@ impl World {
                 paused: pauses.clone(),
                 clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
                 shared: Arc::new(Shared::default()),
-                sole: true,
+                fence: None,
             };
             let stopped = stopped.clone();
             tasks.spawn(async move {

@@ -11,6 +11,8 @@ use barid_model::Name;
 pub use barid_pipeline::commit::DeliveryCommit;
 use barid_pipeline::subject;
 
+use crate::connect::Fence;
+
 /// How far the send limit is moved ahead of what was read: some hundred messages, so that it is seldom waited for.
 pub(super) const LIMIT_STRIDE: u64 = 1_024;
 /// How near reading comes to the limit before it is moved.
@@ -26,9 +28,28 @@ pub(super) struct Commits {
 
 impl Commits {
     /// Takes a destination over: reads its commit and raises the epoch.
-    pub(super) async fn take_over(log: Arc<dyn Log>, destination: &Name) -> Result<Self, LogError> {
+    ///
+    /// Whether it is owned is asked after the commit was read: so nobody else had taken over what was read, and who did since
+    /// has changed it, which refuses the write. A run that began again behind its successor's back would store the send limits
+    /// that it knows, lower than what the successor sends.
+    pub(super) async fn take_over(
+        log: Arc<dyn Log>,
+        destination: &Name,
+        fence: Option<&dyn Fence>,
+    ) -> Result<Self, LogError> {
         let key = subject::delivery_commit(destination)?;
-        let (revision, mut stored) = match log.get(&key).await? {
+        let found = loop {
+            let found = log.get(&key).await?;
+            match fence {
+                Some(fence) if !fence.holds() => {
+                    if !fence.regained().await {
+                        return Err(LogError::Busy("the lease is lost".into()));
+                    }
+                }
+                _ => break found,
+            }
+        };
+        let (revision, mut stored) = match found {
             Some((revision, bytes)) => (revision, DeliveryCommit::parse(&bytes)?),
             None => (Revision::NONE, DeliveryCommit::default()),
         };

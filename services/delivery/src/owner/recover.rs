@@ -73,7 +73,7 @@ impl Recovered {
         for partition in options.partitions.all() {
             let (limit, out) = (commit.limit(partition), subject::out(&options.destination, partition)?);
             let there = options.log.bounds(&out).await?.last.0.min(limit);
-            recovered.limits.insert(partition, if options.sole { there } else { limit });
+            recovered.limits.insert(partition, if options.fence.is_none() { there } else { limit });
             recovered.targets.insert(partition, there);
         }
         let outcomes = subject::outcome(&options.destination)?;

@@ -80,7 +80,7 @@ fn options(log: &Arc<dyn Log>) -> Options {
         paused: watch::channel(Arc::default()).1,
         clock: Arc::new(ManualClock::at(Timestamp::default())),
         shared: Arc::default(),
-        sole: true,
+        fence: None,
     }
 }
 

@@ -111,7 +111,7 @@ impl House {
             paused: channels,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::clone(&shared),
-            sole: true,
+            fence: None,
         };
         let task = tokio::spawn(async move { Owner::open(options).await?.run(&mut receiver, stopped).await });
         Running { shared, plan, commands, stop, task, _paused: paused }

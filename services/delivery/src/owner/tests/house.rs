@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::connect::{
-    Answered, Answers, Connection, Connector, Met, Outgoing, Sent, Status, TransportError, TransportKind,
+    Answered, Answers, Connection, Connector, Fence, Met, Outgoing, Sent, Status, TransportError, TransportKind,
 };
 use crate::owner::command::{Act, Command, Refusal};
 use crate::owner::status::{Shared, View};
@@ -173,6 +173,11 @@ impl House {
     }
 
     pub(super) fn run(&self, manners: Manners) -> Running {
+        self.run_behind(manners, None)
+    }
+
+    /// The same, by a process that owns the destination while this holds.
+    pub(super) fn run_behind(&self, manners: Manners, fence: Option<Arc<dyn Fence>>) -> Running {
         let (plan, plans) = watch::channel(self.plan(manners));
         let (paused, channels) = watch::channel(Arc::default());
         let (commands, mut receiver) = mpsc::channel(1);
@@ -186,7 +191,7 @@ impl House {
             paused: channels,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::clone(&shared),
-            sole: true,
+            fence,
         };
         let task = tokio::spawn(async move { Owner::open(options).await?.run(&mut receiver, stopped).await });
         Running { shared, plan, commands, stop, task, _paused: paused }
@@ -204,7 +209,7 @@ impl House {
             paused,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::default(),
-            sole: true,
+            fence: None,
         };
         Owner::open(options).await.unwrap()
     }

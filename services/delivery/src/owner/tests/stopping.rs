@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::house::{Does, House, Manners, P, Receiver};
+use crate::connect::Fence;
 use crate::testing::lanes;
 use crate::window::Entry;
 
@@ -57,4 +59,41 @@ async fn what_comes_after_a_kill_is_in_no_doubt_though_the_dead_owner_was_allowe
     next.until("the next is delivered", |view| view.finished == [(P, 2)]).await;
     next.stop().await;
     assert_eq!(*house.receiver.saw.lock(), [(1, false), (2, false)]);
+}
+
+/// A lease that was lost.
+struct Lost;
+
+impl Fence for Lost {
+    fn holds(&self) -> bool {
+        false
+    }
+
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn regained(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_begins_again_when_its_lease_is_lost_takes_nothing_back_of_what_its_successor_may_send() {
+    let mut house = House::new(Receiver::new(|number| if number == 1 { Does::Accepts } else { Does::Silence }));
+    house.route(1, |_| vec![1]).await;
+    let successor = house.run(Manners::default());
+    successor.until("one is delivered", |view| view.finished == [(P, 1)]).await;
+    let stale = house.run_behind(Manners::default(), Some(Arc::new(Lost)));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stale.stop.send_replace(true);
+    assert!(stale.task.await.unwrap().is_err(), "it does not take over");
+    house.route(1, |_| vec![1]).await;
+    successor.until("the other is on its way", |view| view.sending == 1).await;
+    successor.task.abort();
+    house.receiver.becomes(|_| Does::Accepts);
+    let last = house.run(Manners::default());
+    last.until("both are delivered", |view| view.finished == [(P, 2)]).await;
+    last.stop().await;
+    assert_eq!(*house.receiver.saw.lock(), [(1, false), (2, false), (2, true)]);
 }
