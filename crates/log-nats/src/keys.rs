@@ -58,13 +58,7 @@ impl Shared {
         if !self.space.borrow().allows(Purpose::Delivery) {
             return Err(LogError::NoSpace(Purpose::Delivery));
         }
-        if expect == Revision::NONE && value.is_none() {
-            let actual = self.get(key).await?.map_or(Revision::NONE, |(revision, _)| revision);
-            return match actual {
-                Revision::NONE => Ok(Revision::NONE),
-                actual => Err(LogError::WrongRevision { key: key.clone(), expected: expect, actual }),
-            };
-        }
+        // The removal of what is not there is written too: only that proves that it is not, a leader that has been deposed may not know of it yet.
         let revision = self.settle_key(key, expect, value).await?;
         self.watchers.lock().notify(key, revision);
         Ok(revision)

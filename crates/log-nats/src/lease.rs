@@ -21,7 +21,7 @@ mod renewing;
 mod tests;
 mod watching;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -40,6 +40,8 @@ use crate::link::random_id;
 
 /// Times in which the others can renew their leases before they are judged, when this process got its own back: a try that hangs takes two of them.
 const RENEWALS: u32 = 3;
+/// Names of processes that are gone which are kept; then they are found out anew.
+const GONE_MAX: usize = 256;
 /// How often it is looked whether the lease holds again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -97,6 +99,8 @@ struct State {
     /// When it held again after it had run out.
     back: Option<Instant>,
     others: HashMap<String, Other>,
+    /// Whose lease is known to be no more. Names never come back.
+    gone: HashSet<String>,
 }
 
 /// A lease that is watched.
@@ -169,7 +173,14 @@ impl Member {
         let key = Key::new(format!("lease.{role}.{name}"))?;
         let (begun, renewed) = (Instant::now(), SystemTime::now());
         let revision = log.put(&key, Revision::NONE, value.clone()).await?;
-        let state = State { revision, until: begun + terms.lease, renewed, back: None, others: HashMap::new() };
+        let state = State {
+            revision,
+            until: begun + terms.lease,
+            renewed,
+            back: None,
+            others: HashMap::new(),
+            gone: HashSet::new(),
+        };
         let shared = Arc::new(Shared {
             log,
             terms,
@@ -324,16 +335,15 @@ impl Shared {
                 (revision, serde_json::from_slice(&value).map_err(damaged)?)
             }
         };
-        if before.member == self.name {
-            return Ok(Claiming::Ours(Claim { item: item.to_owned(), epoch: before.epoch, revision }));
-        }
-        if !before.member.is_empty() && !self.is_gone(&before.member).await? {
+        // One of its own is written again: what was read may be from before it was given back, and another may have it now.
+        let own = before.member == self.name;
+        if !own && !before.member.is_empty() && !self.is_gone(&before.member).await? {
             return Ok(Claiming::Held { by: before.member });
         }
         if !self.holds() {
             return Err(LogError::Busy("the lease does not hold".into()));
         }
-        let epoch = before.epoch + 1;
+        let epoch = before.epoch + u64::from(!own);
         let written = Written { member: self.name.clone(), epoch };
         match self.log.put(&key, revision, encode(&written)?).await {
             Ok(revision) => Ok(Claiming::Ours(Claim { item: item.to_owned(), epoch, revision })),
@@ -345,8 +355,11 @@ impl Shared {
 
     /// Whether a process has no lease, if need be by removing it.
     async fn is_gone(&self, member: &str) -> Result<bool, LogError> {
+        if self.state.lock().gone.contains(member) {
+            return Ok(true);
+        }
         let key = self.lease_key(member)?;
-        let Some((revision, _)) = self.log.get(&key).await? else { return Ok(true) };
+        let Some((revision, _)) = self.log.get(&key).await? else { return self.remove(member, Revision::NONE).await };
         let silent = {
             let mut state = self.state.lock();
             let watched = state.others.entry(member.to_owned());
@@ -360,12 +373,26 @@ impl Shared {
         if !silent || !self.may_judge() {
             return Ok(false);
         }
-        match self.log.delete(&key, revision).await {
+        let removed = self.remove(member, revision).await?;
+        if removed {
+            tracing::warn!(member, "a silent process has lost its lease");
+        }
+        Ok(removed)
+    }
+
+    /// Removes a lease at this revision, or makes sure that there is none: a leader that was deposed may not know of it.
+    async fn remove(&self, member: &str, revision: Revision) -> Result<bool, LogError> {
+        match self.log.delete(&self.lease_key(member)?, revision).await {
             Ok(()) => {
-                tracing::warn!(member, "a silent process has lost its lease");
+                let gone = &mut self.state.lock().gone;
+                if gone.len() >= GONE_MAX {
+                    gone.clear();
+                }
+                gone.insert(member.to_owned());
                 Ok(true)
             }
-            Err(LogError::WrongRevision { actual, .. }) => Ok(actual == Revision::NONE),
+            // The next look finds what there is by then.
+            Err(LogError::WrongRevision { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -334,12 +334,6 @@ impl Client {
         if value.as_ref().is_some_and(|value| value.len() > MAX_VALUE_BYTES) {
             return Err(LogError::TooLarge { bytes: value.map_or(0, |value| value.len()), limit: MAX_VALUE_BYTES });
         }
-        if expect == Revision::NONE && value.is_none() {
-            return match self.get(key).await? {
-                None => Ok(Revision::NONE),
-                Some((actual, _)) => Err(wrong(actual)),
-            };
-        }
         let id = self.cluster.lock().next_id();
         let (deadline, mut after, mut sent) = (Instant::now() + ANSWER_WITHIN, expect.0, false);
         loop {
