@@ -129,9 +129,18 @@ impl Shared {
         }
     }
 
-    /// Reads the subject's last block, and remembers where the subject ends.
+    /// Reads the subject's last block, and remembers where the subject ends. What this process knows to be stored is not taken for gone: a leader that has been
+    /// deposed may show less, and whoever settles an append by it would store it twice.
     pub(crate) async fn refresh(&self, line: &Line) -> Result<Option<Block>, LogError> {
-        let newest = self.ask(|| self.newest(line)).await?;
+        let look = || async {
+            let newest = self.newest(line).await?;
+            let known = line.state.lock().tip.map_or(0, |tip| tip.sequence);
+            if newest.as_ref().map_or(0, |block| block.sequence) < known {
+                return Err(LogError::Busy("the leader shows less than is stored".into()));
+            }
+            Ok(newest)
+        };
+        let newest = self.ask(look).await?;
         line.adopt(newest.as_ref().map_or_else(Tip::default, |block| Tip::of(block.sequence, &block.header)));
         Ok(newest)
     }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use barid_log::{Log, LogError, Position, ReadLimit, Subject};
+use barid_log::{Entry, Log, LogError, Position, ReadLimit, Subject};
 use bytes::Bytes;
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
@@ -37,9 +37,14 @@ impl Chain {
         self.0.store(true, Ordering::SeqCst);
     }
 
+    /// Whether nothing of it is stored any more.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn whole(&self) -> Result<(), LogError> {
-        let cut = self.0.load(Ordering::SeqCst);
-        if cut { Err(LogError::Busy("one before it was not stored".into())) } else { Ok(()) }
+        if self.is_cut() { Err(LogError::Busy("one before it was not stored".into())) } else { Ok(()) }
     }
 }
 
@@ -193,14 +198,21 @@ async fn settle(log: &dyn Log, subject: &Subject, last: Position, batch: &[Waiti
     while stored < batch.len() && last.plus(stored as u64) < end {
         let limit = ReadLimit { records: batch.len() - stored, ..ReadLimit::default() };
         let read = log.read(subject, last.plus(stored as u64).next(), limit).await?;
-        let same = |(entry, waiting): (&barid_log::Entry, &Waiting)| entry.record == waiting.record;
-        let found = read.entries.iter().zip(batch.iter().skip(stored)).take_while(|pair| same(*pair)).count();
-        if found == 0 {
-            break;
+        let left = batch.iter().skip(stored).map(|waiting| &waiting.record);
+        match found(&read.entries, last.plus(stored as u64).next(), left)? {
+            0 => break,
+            found => stored += found,
         }
-        stored += found;
     }
     Ok(stored)
+}
+
+/// How many of these were read from `first` on. That nothing was read there, before the end, says nothing of what is stored.
+fn found<'a>(entries: &[Entry], first: Position, records: impl Iterator<Item = &'a Bytes>) -> Result<usize, LogError> {
+    if entries.first().is_none_or(|entry| entry.position != first) {
+        return Err(LogError::Busy("what was appended cannot be read back now".into()));
+    }
+    Ok(entries.iter().zip(records).take_while(|(entry, record)| entry.record == **record).count())
 }
 
 fn accept(batch: Vec<Waiting>, last: Position) {

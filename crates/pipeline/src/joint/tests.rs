@@ -89,3 +89,13 @@ async fn behind_what_was_refused_nothing_of_its_chain_is_written() {
     other.await.unwrap().unwrap();
     assert_eq!(stored(&log).await, ["first", "another"]);
 }
+
+#[test]
+fn of_what_cannot_be_read_back_it_is_not_said_that_it_is_not_stored() {
+    let (ours, other) = (Bytes::from_static(b"ours"), Bytes::from_static(b"another's"));
+    let entry = |position, record: &Bytes| Entry { position: Position(position), record: record.clone() };
+    let of = |entries: &[Entry]| found(entries, Position(3), [&ours].into_iter());
+    assert!(matches!(of(&[]), Err(LogError::Busy(_))), "a replica that is behind shows nothing");
+    assert!(matches!(of(&[entry(4, &other)]), Err(LogError::Busy(_))), "it was trimmed, or is damaged");
+    assert_eq!((of(&[entry(3, &ours)]).unwrap(), of(&[entry(3, &other)]).unwrap()), (1, 0));
+}
