@@ -15,6 +15,7 @@ use barid_ingress::{Accept, AcceptError, AnswerForSender, Bounds, Listeners, Met
 use barid_model::record::RefusedRecord;
 use barid_model::stage::Local;
 use barid_model::{Clock, Digest, Envelope, LaneHasher, Name, Payload, Revision, Timestamp};
+use barid_pipeline::Chain;
 use barid_validate::{
     AckRules, ChannelRules, ChannelState, ListenerRules, OnInvalid, OnStranger, OrderRule, Parse, ParseTable, Proof,
 };
@@ -28,7 +29,7 @@ const MEASURED: Duration = Duration::from_secs(3);
 struct Instantly;
 
 impl Accept for Instantly {
-    fn submit(&self, _: Envelope, _: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
+    fn submit(&self, _: Envelope, _: Payload, _: Option<Chain>) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
         let ticket: Ticket = Box::pin(std::future::ready(Ok(())));
         Box::pin(std::future::ready(Ok(ticket)))
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use barid_custody::NotAdmitted;
 use barid_model::record::RefusedRecord;
 use barid_model::{Digest, Envelope, ErrorClass, Finding, MessageUid, Name, Payload};
+use barid_pipeline::Chain;
 use futures_util::future::BoxFuture;
 
 /// Resolves when the message is durable, or will not be. Dropping it does not take the message back.
@@ -16,11 +17,17 @@ pub type Ticket = BoxFuture<'static, Result<(), AcceptError>>;
 /// Takes custody of messages.
 pub trait Accept: Send + Sync + 'static {
     /// Queues a message for the log, after all that were submitted before it by the same caller; waits while the queue
-    /// is full.
+    /// is full. What stands in a chain is not stored once the chain is cut, and who cannot store it cuts it: where several
+    /// are on their way, a later one would else be stored before its sender knows of the earlier one's refusal.
     ///
     /// # Errors
     /// [`AcceptError`] where it is not taken: it is not in the log and will not be.
-    fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>>;
+    fn submit(
+        &self,
+        envelope: Envelope,
+        raw: Payload,
+        chain: Option<Chain>,
+    ) -> BoxFuture<'_, Result<Ticket, AcceptError>>;
 
     /// Keeps what was refused, as far as there is room: never waits, may drop.
     fn refused(&self, record: RefusedRecord);

@@ -11,6 +11,7 @@ use barid_hl7::{Header, error_code};
 use barid_model::record::RefusedRecord;
 use barid_model::stage::StageError;
 use barid_model::{Envelope, Finding, MessageType, Payload, Timestamp};
+use barid_pipeline::Chain;
 use barid_validate::{Accepted, ParseInput, Peer, Refusal, Rejected, Verdict};
 use barid_volatile::Turn;
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) read: Instant,
     /// W3C trace context.
     pub(crate) traceparent: Option<String>,
+    /// Those that it must not overtake, where several are on their way.
+    pub(crate) chain: Option<Chain>,
 }
 
 impl Gate {
@@ -252,12 +255,17 @@ impl Gate {
         };
         let pending = Pending::settled(header, ack, is_response, arrival.read, Settled::Silent);
         let deadline = arrival.read + self.bounds().durable;
+        let chain = arrival.chain.clone();
+        if chain.as_ref().is_some_and(Chain::is_cut) {
+            return ours(pending.header, AcceptError::Earlier);
+        }
         if let Some(traced) = traced {
             traced.appending();
         }
-        let submitted = tokio::time::timeout_at(deadline, accept.submit(envelope, Payload::new(raw))).await;
+        let submitted =
+            tokio::time::timeout_at(deadline, accept.submit(envelope, Payload::new(raw), chain.clone())).await;
         match submitted {
-            Ok(Ok(ticket)) => pending.durable(OnTheWay { ticket, deadline, channel, waits }).not_before(turn),
+            Ok(Ok(ticket)) => pending.durable(OnTheWay { ticket, deadline, channel, waits, chain }).not_before(turn),
             Ok(Err(error)) => ours(pending.header, error),
             Err(_) => ours(pending.header, AcceptError::Late),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use barid_hl7::Header;
 use barid_hl7::ack::{Disposition, Mode};
 use barid_model::{Digest, Finding, Name};
+use barid_pipeline::Chain;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -39,7 +40,7 @@ pub(crate) struct Pending {
 }
 
 enum Step {
-    Durable { ticket: Ticket, deadline: Instant, waits: Option<(Digest, Duration)> },
+    Durable { ticket: Ticket, deadline: Instant, waits: Option<(Digest, Duration)>, chain: Option<Chain> },
     Answer(BoxFuture<'static, Option<AnswerForSender>>),
     Settled(Settled),
 }
@@ -52,6 +53,8 @@ pub(crate) struct OnTheWay {
     pub(crate) channel: Option<Name>,
     /// Where its sender's answer will be found, and how long it waits for that.
     pub(crate) waits: Option<(Digest, Duration)>,
+    /// What must not be stored where this is not.
+    pub(crate) chain: Option<Chain>,
 }
 
 /// What a message's sender is told.
@@ -80,8 +83,8 @@ impl Pending {
 
     /// A message on its way into the log.
     pub(crate) fn durable(self, on_the_way: OnTheWay) -> Self {
-        let OnTheWay { ticket, deadline, channel, waits } = on_the_way;
-        Self { channel, step: Step::Durable { ticket, deadline, waits }, ..self }
+        let OnTheWay { ticket, deadline, channel, waits, chain } = on_the_way;
+        Self { channel, step: Step::Durable { ticket, deadline, waits, chain }, ..self }
     }
 
     /// The same, whose way is told.
@@ -151,7 +154,7 @@ impl Pending {
             let next = match &mut self.step {
                 Step::Settled(_) if self.not_before.is_some_and(|turn| Instant::now() < turn) => return Poll::Pending,
                 Step::Settled(_) => return Poll::Ready(()),
-                Step::Durable { ticket, deadline, waits } => match ticket.poll_unpin(cx) {
+                Step::Durable { ticket, deadline, waits, chain } => match ticket.poll_unpin(cx) {
                     Poll::Ready(Ok(())) => {
                         if let Some(trace) = &mut self.trace {
                             trace.appended(None);
@@ -160,7 +163,11 @@ impl Pending {
                         durable(gate, self.read, *waits)
                     }
                     Poll::Ready(Err(error)) => Step::Settled(Settled::Ours(error)),
-                    Poll::Pending if Instant::now() >= *deadline => Step::Settled(Settled::Ours(AcceptError::Late)),
+                    Poll::Pending if Instant::now() >= *deadline => {
+                        // Before its ticket goes: without one it is passed over in the queue, and those behind it come first.
+                        chain.iter().for_each(Chain::cut);
+                        Step::Settled(Settled::Ours(AcceptError::Late))
+                    }
                     Poll::Pending => return Poll::Pending,
                 },
                 Step::Answer(answer) => match answer.poll_unpin(cx) {

@@ -16,9 +16,9 @@ use barid_custody::{Channels, Full, NotAdmitted, Pauses};
 use barid_log::{Log, LogError};
 use barid_model::record::{AnswerRecord, InRecord, RefusedRecord};
 use barid_model::{Digest, Envelope, Name, Outcome, Payload, Timestamp};
-use barid_pipeline::Intake;
 use barid_pipeline::answer::await_answer;
 use barid_pipeline::fanout::answer_key;
+use barid_pipeline::{Chain, Intake};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -80,17 +80,25 @@ impl Custody {
 }
 
 impl Accept for Custody {
-    fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
+    fn submit(
+        &self,
+        envelope: Envelope,
+        raw: Payload,
+        chain: Option<Chain>,
+    ) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
         Box::pin(async move {
             if envelope.waits.is_some() {
                 self.note_waiting(self.answer_key(&envelope), envelope.received);
             }
             let record = InRecord { envelope, source: None, raw };
-            let submitted = self.intake.submit(&record).await.map_err(|error| refusal(&error))?;
+            let submitted = self.intake.submit_in(&record, chain.as_ref()).await.map_err(|error| refusal(&error))?;
             let (recent, traffic) = (Arc::clone(&self.recent), Arc::clone(&self.traffic));
             let envelope = record.envelope;
             let ticket: Ticket = Box::pin(async move {
-                submitted.ticket.await.map_err(|error| refusal(&error))?;
+                if let Err(error) = submitted.ticket.await {
+                    chain.iter().for_each(Chain::cut);
+                    return Err(refusal(&error));
+                }
                 traffic.accepted(&envelope);
                 // A sender that is told of a rejection sends again on purpose, so its message is left to the judge.
                 if !envelope.control_id.is_empty() && envelope.waits.is_none() {

@@ -60,7 +60,7 @@ impl Conversation {
         let mut held = self.gate.shared.room.share();
         let raw = self.body(request.into_body(), &mut held).await?;
         let received = gate.shared.parts.clock.now();
-        let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent };
+        let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent, chain: None };
         let mut item = gate.item(raw, &arrival, began);
         let verdict = gate.judge(std::slice::from_mut(&mut item), &arrival).await.pop().flatten();
         self.show(verdict.as_ref(), received);

@@ -2,18 +2,24 @@
 
 use std::io;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use barid_config::settings::MllpRelease;
 use barid_mllp::Control;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
-use super::Connection;
+use super::{Awaited, Connection};
 use crate::accept::AcceptError;
 use crate::pending::Pending;
 
 /// Answers collected until they are written, in bytes.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// How long the message that was refused is waited for. 3 s: frames that cross its refusal have come by then, even over a
+/// line that loses packets; a sender that gives it up instead goes on after that.
+const AWAITED_FOR: Duration = Duration::from_secs(3);
 
 impl<S> Connection<S>
 where
@@ -27,10 +33,12 @@ where
             if head.poll(&self.gate, &mut cx).is_pending() {
                 break;
             }
+            self.is_pipelined |= self.queue.len() > 1 || !self.input.is_empty();
             let Some(mut head) = self.queue.pop_front() else { break };
             self.unanswered = self.unanswered.saturating_sub(head.bytes);
             if let Some(error) = head.ours() {
                 self.refuse_rest(error);
+                self.await_again(head.header.control_id());
             }
             self.answer(&mut head);
         }
@@ -42,11 +50,23 @@ where
         if let Some(told) = error.told() {
             self.fault(told);
         }
+        // First of all: what is on its way is not stored from now on.
+        std::mem::take(&mut self.chain).cut();
         let drained = self.gather();
         self.queue.iter_mut().for_each(|pending| pending.refuse(&AcceptError::Earlier));
         // While another refusal waits for its turn, or frames in the socket could not be read, its sender cannot have known.
         let known = drained && !self.queue.iter().any(Pending::is_ours);
         self.refused_until = if known { self.read } else { u64::MAX };
+    }
+
+    /// From a sender that does not wait for answers more may be on its way still: nothing is taken before the refused message
+    /// comes again.
+    fn await_again(&mut self, control_id: &[u8]) {
+        self.is_pipelined |= !self.input.is_empty();
+        if self.is_pipelined && self.awaited.is_none() && !control_id.is_empty() {
+            let until = Instant::now() + AWAITED_FOR;
+            self.awaited = Some(Awaited { control_id: Bytes::copy_from_slice(control_id), until });
+        }
     }
 
     /// Reads what has come already, as far as there is room; whether that was all.

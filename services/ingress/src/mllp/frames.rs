@@ -95,17 +95,17 @@ where
         }
         let gate = std::sync::Arc::clone(&self.gate);
         let peer = std::sync::Arc::clone(&self.peer);
-        let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent: None };
-        let refused_until = self.refused_until;
+        let chain = Some(self.chain.clone());
+        let arrival = Arrival { peer: &peer, received, read: Instant::now(), traceparent: None, chain };
         let item = |frame: &Frame| gate.item(frame.raw.clone(), &arrival, frame.began);
         let mut items: Vec<Item> = batch.iter().map(item).collect();
         // Frames stand in their order, so those that are refused come first.
-        let refused = batch.iter().take_while(|frame| frame.start < refused_until).count();
+        let refused = batch.iter().take_while(|frame| self.overtakes(frame)).count();
         let mut verdicts = gate.judge(items.get_mut(refused..).unwrap_or_default(), &arrival).await.into_iter();
-        for (frame, item) in batch.into_iter().zip(items) {
+        for (number, (frame, item)) in batch.into_iter().zip(items).enumerate() {
             let bytes = frame.raw.len();
-            let verdict = if frame.start >= refused_until { verdicts.next().flatten() } else { None };
-            let mut pending = if frame.start < self.refused_until {
+            let verdict = if number < refused { None } else { verdicts.next().flatten() };
+            let mut pending = if number < refused || frame.start < self.refused_until {
                 gate.refuse_ours(&frame.raw, arrival.read, AcceptError::Earlier).traced(item.trace)
             } else {
                 self.seen(verdict.as_ref());
@@ -115,6 +115,19 @@ where
             pending.bytes = bytes;
             self.enqueue(pending);
         }
+    }
+
+    /// Whether one that was refused for our reasons had to come before it, which its sender cannot have known.
+    fn overtakes(&mut self, frame: &Frame) -> bool {
+        if frame.start < self.refused_until {
+            return true;
+        }
+        let Some(awaited) = &self.awaited else { return false };
+        let waits = Instant::now() < awaited.until && Header::read(&frame.raw).control_id() != awaited.control_id;
+        if !waits {
+            self.awaited = None;
+        }
+        waits
     }
 
     fn enqueue(&mut self, pending: Pending) {
@@ -175,7 +188,7 @@ where
             header,
         };
         let received = self.gate.shared.parts.clock.now();
-        let arrival = Arrival { peer: &self.peer, received, read: Instant::now(), traceparent: None };
+        let arrival = Arrival { peer: &self.peer, received, read: Instant::now(), traceparent: None, chain: None };
         let mut trace = self.gate.item(prefix.clone(), &arrival, self.last_read).trace;
         let pending = self.gate.reject(rejected, prefix, &arrival, trace.as_deref_mut());
         self.queue.push_back(pending.traced(trace));

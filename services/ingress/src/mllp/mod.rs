@@ -19,8 +19,9 @@ use std::time::Duration;
 use barid_config::document::MllpMode;
 use barid_config::settings::{ListenerTransport, MllpRelease};
 use barid_mllp::Decoder;
+use barid_pipeline::Chain;
 use barid_validate::Peer;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
@@ -76,6 +77,12 @@ pub(crate) struct Connection<S> {
     frame_since: Option<(Instant, u64)>,
     /// Frames that began before this byte are refused: one before them was, for our reasons.
     refused_until: u64,
+    /// The messages on their way into the log: where one is not stored, those behind it are not.
+    chain: Chain,
+    /// Its sender sends on before it has its answers.
+    is_pipelined: bool,
+    /// What was refused first, of a sender that had more on its way.
+    awaited: Option<Awaited>,
     /// Frames in a row that were no HL7.
     strangers: u32,
     /// The stream has ended.
@@ -96,6 +103,13 @@ pub(crate) struct Connection<S> {
     timer: Pin<Box<Sleep>>,
     /// The last fault logged, so that a peer's repeated fault is one line.
     fault: &'static str,
+}
+
+/// A message that was refused for our reasons and has to come again before what was sent after it.
+struct Awaited {
+    control_id: Bytes,
+    /// When it is not waited for any more.
+    until: Instant,
 }
 
 /// Why a connection ended.
@@ -166,6 +180,9 @@ where
             last_read: now,
             frame_since: None,
             refused_until: 0,
+            chain: Chain::default(),
+            is_pipelined: false,
+            awaited: None,
             strangers: 0,
             eof: false,
             quiet: false,
@@ -307,6 +324,8 @@ where
     }
 
     async fn end(mut self, end: End) {
+        // Nobody waits for what is on its way still, and what is passed over must not be overtaken.
+        self.chain.cut();
         let reason = match end {
             End::Done if self.eof => "",
             End::Done if self.last_until.is_some() => "drained",

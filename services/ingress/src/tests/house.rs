@@ -15,6 +15,7 @@ use barid_config::settings::{
 use barid_hl7::{Limits, ack};
 use barid_model::stage::{Call, Local};
 use barid_model::{Clock, LaneHasher, Name, Revision, Timestamp};
+use barid_pipeline::Joint;
 use barid_validate::{
     AckRules, ChannelRules, ChannelState, FacilityRules, Identity, ListenerRules, MshMatch, OnInvalid, OnStranger,
     OrderRule, Parse, ParseInput, ParseTable, Proof, Verdict,
@@ -23,6 +24,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::memory::Memory;
 use super::wire::{Client, PATIENCE};
@@ -58,6 +60,24 @@ impl Call<ParseInput, Verdict> for Crashing {
         });
         let outputs = outputs.collect();
         Box::pin(async move { outputs })
+    }
+}
+
+/// The parse stage, which a message has to wait for until it is let go.
+struct Stalling {
+    stage: Local<Parse>,
+    on: &'static [u8],
+    go: Arc<Semaphore>,
+}
+
+impl Call<ParseInput, Verdict> for Stalling {
+    fn call(&self, batch: Vec<ParseInput>) -> BoxFuture<'_, Vec<Result<Verdict, barid_model::stage::StageError>>> {
+        Box::pin(async move {
+            if batch.iter().any(|input| memchr_find(&input.raw, self.on)) {
+                self.go.acquire().await.unwrap().forget();
+            }
+            batch.iter().map(|input| self.stage.one(input)).collect()
+        })
     }
 }
 
@@ -102,6 +122,10 @@ pub(crate) struct Plan {
     pub(crate) channels: Vec<ChannelRules>,
     pub(crate) bounds: Bounds,
     pub(crate) crash: Option<(&'static [u8], u32)>,
+    /// On which messages the stage waits, and for what.
+    pub(crate) stall: Option<(&'static [u8], Arc<Semaphore>)>,
+    /// The log that messages are written into as listeners of a mesh do.
+    pub(crate) joint: Option<Arc<Joint>>,
 }
 
 impl Default for Plan {
@@ -115,6 +139,8 @@ impl Default for Plan {
             channels: vec![channel("all")],
             bounds,
             crash: None,
+            stall: None,
+            joint: None,
         }
     }
 }
@@ -166,12 +192,13 @@ impl Plan {
 
 impl House {
     pub(crate) fn new(plan: Plan, safe: Safe) -> Self {
-        let memory = Memory::default();
+        let memory = Memory::over(plan.joint.clone());
         let mut registry = Registry::with_prefix("barid");
         let stage = Local::new(Arc::new(Parse::new(LaneHasher::new([7; 16]))));
-        let parse: Arc<dyn Call<ParseInput, Verdict>> = match plan.crash {
-            None => Arc::new(stage),
-            Some((on, times)) => Arc::new(Crashing { stage, on, times: Mutex::new(times) }),
+        let parse: Arc<dyn Call<ParseInput, Verdict>> = match (plan.crash, plan.stall.clone()) {
+            (None, None) => Arc::new(stage),
+            (None, Some((on, go))) => Arc::new(Stalling { stage, on, go }),
+            (Some((on, times)), _) => Arc::new(Crashing { stage, on, times: Mutex::new(times) }),
         };
         let parts = Parts {
             parse,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use barid_model::record::RefusedRecord;
 use barid_model::{Digest, Envelope, MessageUid, Name, Payload};
+use barid_pipeline::{Chain, Joint};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ use crate::{Accept, AcceptError, AnswerForSender, Seen, Ticket};
 pub(crate) struct Memory {
     inner: Arc<Mutex<Inner>>,
     changed: Arc<watch::Sender<u64>>,
+    /// Where messages go as they do in a mesh.
+    joint: Option<Arc<Joint>>,
 }
 
 #[derive(Default)]
@@ -38,6 +41,11 @@ struct Inner {
 }
 
 impl Memory {
+    /// The same, whose messages go into this, each as it came.
+    pub(crate) fn over(joint: Option<Arc<Joint>>) -> Self {
+        Self { joint, ..Self::default() }
+    }
+
     pub(crate) fn hold(&self) {
         self.inner.lock().held = true;
     }
@@ -93,9 +101,23 @@ impl Memory {
 }
 
 impl Accept for Memory {
-    fn submit(&self, envelope: Envelope, raw: Payload) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
+    fn submit(
+        &self,
+        envelope: Envelope,
+        raw: Payload,
+        chain: Option<Chain>,
+    ) -> BoxFuture<'_, Result<Ticket, AcceptError>> {
+        if let Some(joint) = &self.joint {
+            return Box::pin(async move {
+                let answer = joint.submit_in(raw.bytes(), chain.as_ref()).await.unwrap();
+                self.inner.lock().submitted.push((envelope, raw));
+                let unavailable = |error: barid_log::LogError| AcceptError::Unavailable(error.to_string());
+                Ok(Box::pin(async move { answer.await.unwrap().map(drop).map_err(unavailable) }) as Ticket)
+            });
+        }
         let mut inner = self.inner.lock();
         if let Some(error) = inner.failing.remove(&envelope.control_id[..]) {
+            chain.iter().for_each(Chain::cut);
             return Box::pin(async move { Ok(Box::pin(async move { Err(error) }) as Ticket) });
         }
         let name = (Arc::clone(&envelope.facility.name), envelope.control_id.clone());

@@ -11,4 +11,5 @@ mod tls;
 
 mod house;
 mod memory;
+mod order;
 mod wire;
