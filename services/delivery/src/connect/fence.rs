@@ -4,11 +4,17 @@
 //! whether the lease holds, and a send that is under way when it ends is cut. What the network carries by then ends within
 //! [`super::GUARD`], which a takeover waits.
 //!
+//! It is asked again before each step of a send: a process that was frozen while it dialled finds its connection open before
+//! it finds its lease over, and would write the whole message then.
+//!
 //! A lease that has only run out, because the log answers nobody, may hold again: until then a send waits before its first byte.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use barid_model::Name;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::{Connection, Connector, Met, Outgoing, Sent, Status, TransportError, TransportKind};
@@ -70,9 +76,12 @@ impl Connection for FencedConnection {
             if !self.fence.holds() && !self.fence.regained().await {
                 return gone(&self.destination, false);
             }
+            let mut sending = self.inner.send(out);
+            let send =
+                poll_fn(|cx| if self.fence.holds() { sending.poll_unpin(cx).map(Some) } else { Poll::Ready(None) });
             tokio::select! {
                 biased;
-                sent = self.inner.send(out) => sent,
+                sent = send => sent.unwrap_or_else(|| gone(&self.destination, true)),
                 // With the send its connection ends: no answer to it can be taken for another's.
                 () = self.fence.ended() => gone(&self.destination, true),
             }

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -118,4 +119,54 @@ async fn what_is_asked_for_without_a_lease_that_comes_back_was_never_sent() {
     assert_eq!(answered(&sending.await), Err(false));
     drop(connection.send(&out).await);
     assert_eq!(*slow.0.lock(), 0);
+}
+
+/// What a process knows that was frozen: by its clock its lease is over, and nothing has told it yet.
+struct Frozen(AtomicBool);
+
+impl Fence for Frozen {
+    fn holds(&self) -> bool {
+        !self.0.load(Ordering::SeqCst)
+    }
+
+    fn ended(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn regained(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+/// A receiver that is dialled for a second; what was written then.
+#[derive(Clone, Default)]
+struct Dialled(Arc<Mutex<u32>>);
+
+impl Connection for Dialled {
+    fn send<'a>(&'a mut self, _: &'a Outgoing) -> BoxFuture<'a, Sent> {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            *self.0.lock() += 1;
+            std::future::pending().await
+        })
+    }
+
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_frozen_while_it_dialled_writes_nothing_after_its_lease() {
+    let (dialled, fence) = (Dialled::default(), Arc::new(Frozen(AtomicBool::new(false))));
+    let destination = Name::local("registry");
+    let mut connection =
+        FencedConnection { inner: Box::new(dialled.clone()), fence: Arc::clone(&fence) as Arc<dyn Fence>, destination };
+    let out = message("M1");
+    let mut sending = connection.send(&out);
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut sending).await.is_err());
+    fence.0.store(true, Ordering::SeqCst);
+    let sent = tokio::time::timeout(Duration::from_secs(60), sending).await.unwrap();
+    assert_eq!(answered(&sent), Err(true));
+    assert_eq!(*dialled.0.lock(), 0);
 }
