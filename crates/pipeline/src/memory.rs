@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use barid_log::{Key, Log, LogError, Position, ReadLimit, Revision, Subject};
+use barid_log::{Batch, Key, Log, LogError, Position, ReadLimit, Revision, Subject};
 use barid_model::record::{AnswerRecord, InRecord, Intake, Record as _};
 use barid_model::{Envelope, MessageUid, Outcome, Partition};
 use tokio::time::Instant;
@@ -17,6 +17,11 @@ use crate::subject;
 pub const CHECKPOINT_MESSAGES: u64 = 10_000;
 /// Time after which it is written again where fewer came: the log keeps IN from the checkpoint on, however old that is.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// How long what is stored may be hidden: a leader that was deposed shows what it had until it notices, in ten seconds at most.
+const SHOWN_WITHIN: Duration = Duration::from_secs(15);
+/// Pause before it is looked for again.
+const SHOWN_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the judge says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +78,9 @@ impl Judge {
     async fn fill(&mut self, committed: u64) -> Result<(), LogError> {
         let mut next = Position(self.remembered).next();
         while next.0 <= committed {
-            let batch = self.log.read(&self.subject, next, ReadLimit::default()).await?;
+            let batch = self.stored(next, ReadLimit::default()).await?;
             if batch.next <= next {
+                tracing::error!(subject = %self.subject, %next, committed, "accepted messages cannot be read back: resends of them are not known");
                 break;
             }
             for entry in batch.entries.iter().filter(|entry| entry.position.0 <= committed) {
@@ -122,9 +128,21 @@ impl Judge {
         Ok(Judgement::Duplicate(earlier.uid))
     }
 
+    /// Reads where something is known to stand. Whoever answers may not know of it yet, and what is not remembered is delivered again, marked by nothing.
+    async fn stored(&self, from: Position, limit: ReadLimit) -> Result<Batch, LogError> {
+        let deadline = Instant::now() + SHOWN_WITHIN;
+        loop {
+            let batch = self.log.read(&self.subject, from, limit).await?;
+            if batch.next > from || Instant::now() >= deadline {
+                return Ok(batch);
+            }
+            tokio::time::sleep(SHOWN_AGAIN).await;
+        }
+    }
+
     async fn at(&self, position: u64) -> Result<Option<Envelope>, LogError> {
         let limit = ReadLimit { records: 1, bytes: 1 };
-        let batch = self.log.read(&self.subject, Position(position), limit).await?;
+        let batch = self.stored(Position(position), limit).await?;
         let entry = batch.entries.into_iter().find(|entry| entry.position.0 == position);
         Ok(entry.and_then(|entry| InRecord::decode(entry.record).ok()).map(|record| record.envelope))
     }

@@ -73,3 +73,17 @@ async fn the_memory_is_written_down_a_minute_after_little_has_come_so_that_the_l
     judge.checkpoint(1, false).await.unwrap();
     assert_eq!(log.get(&subject::duplicates(Partition(0)).unwrap()).await.unwrap(), written, "nothing new");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_routed_is_remembered_though_who_answers_does_not_show_it_at_once() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let intake = subject::intake(Partition(0), Intake::Received).unwrap();
+    let (mut writer, _) = Writer::open(Arc::clone(&log), intake).await.unwrap();
+    let opening = tokio::spawn(Judge::open(Arc::clone(&log), Partition(0), 0, 1));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (first, again) = (query(1), query(2));
+    writer.append(vec![first.encode(), again.encode()]).await.unwrap().await.unwrap();
+    let judge = opening.await.unwrap().unwrap();
+    let duplicate = Judgement::Duplicate(first.envelope.uid);
+    assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), duplicate);
+}
