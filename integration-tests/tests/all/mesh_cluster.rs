@@ -176,7 +176,7 @@ async fn d02_o01_each_service_scales_from_one_to_four_and_back_to_two_under_load
             house.mesh.stop(role, number, DRAIN).await.unwrap();
         }
     }
-    until("partitions shared by two", Duration::from_secs(2), || {
+    until("partitions shared by two", Duration::from_secs(5), || {
         share(&house.mesh, Role::Router)[..2].iter().sum::<usize>() == PARTITIONS as usize
     })
     .await;
