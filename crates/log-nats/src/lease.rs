@@ -65,7 +65,7 @@ impl Default for Terms {
 /// A process that may own things. Dropped, it renews no more; its claims are free after lease and guard.
 pub struct Member {
     shared: Arc<Shared>,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    tasks: [AbortOnDropHandle<()>; 2],
 }
 
 struct Shared {
@@ -194,7 +194,7 @@ impl Member {
         });
         let renewing = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).keep_renewing()));
         let watching = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&shared).keep_watching()));
-        Ok(Self { shared, _tasks: [renewing, watching] })
+        Ok(Self { shared, tasks: [renewing, watching] })
     }
 
     /// The name under which it holds its lease.
@@ -274,13 +274,14 @@ impl Member {
         }
     }
 
-    /// Ends the lease in good order: all that was claimed is free at once. What was done with it must be over.
+    /// Ends the lease in good order: all that was claimed is free at once. What was done with it must be over; whoever still
+    /// has this in hand finds that it does not hold.
     ///
     /// # Errors
     /// As [`Log::delete`].
-    pub async fn leave(self) -> Result<(), LogError> {
-        let [renewing, watching] = self._tasks;
-        drop((renewing, watching));
+    pub async fn leave(&self) -> Result<(), LogError> {
+        self.tasks.iter().for_each(AbortOnDropHandle::abort);
+        self.shared.standing.send_replace(Standing::Lost);
         let revision = {
             let mut state = self.shared.state.lock();
             state.until = Instant::now();

@@ -232,13 +232,8 @@ impl Membership {
                 drop(running.task.await);
             }
         }
-        match Arc::try_unwrap(self.member) {
-            Ok(member) => {
-                if let Err(error) = member.leave().await {
-                    tracing::debug!(role = self.role, %error, "the lease could not be ended: it runs out");
-                }
-            }
-            Err(_) => tracing::debug!(role = self.role, "the lease runs out"),
+        if let Err(error) = self.member.leave().await {
+            tracing::debug!(role = self.role, %error, "the lease could not be ended: it runs out");
         }
     }
 }

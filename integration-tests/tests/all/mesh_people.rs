@@ -263,7 +263,15 @@ async fn the_status_of_a_mesh_is_told_in_time_while_a_process_is_dead_and_names_
     scene.send(0, 0).await;
     scene.send(1, 1).await;
     scene.waiting(0, "quarantined", 1).await;
-    let status: Value = serde_json::from_str(&scene.told(0, &["status", "--json"]).await).unwrap();
+    // The history may know it before the destination's next look at what it set aside.
+    let begun = Instant::now();
+    let status = loop {
+        let status: Value = serde_json::from_str(&scene.told(0, &["status", "--json"]).await).unwrap();
+        if list(&status, "destinations")[0]["quarantined"] == 1 || begun.elapsed() > PATIENCE {
+            break status;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     let names: Vec<&str> = list(&status, "replicas").iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["ingress-0", "ingress-1", "router-0", "router-1", "delivery-0", "delivery-1"]);
     assert!(list(&status, "replicas").iter().all(|one| one["state"] == "running"), "{status}");

@@ -25,7 +25,7 @@ async fn claimed(member: &Member, item: &str) -> Claim {
 
 /// The lease of this member is not renewed any more, as if its process were frozen.
 fn freeze(member: &Member) {
-    member._tasks.iter().for_each(|task| task.abort());
+    member.tasks.iter().for_each(|task| task.abort());
 }
 
 #[tokio::test]
