@@ -174,7 +174,13 @@ async fn the_head_of_a_held_lane_can_be_set_aside_or_given_up_and_the_rest_goes_
         let client = engine.client().await;
         let done = client.release(release(None, head)).await.unwrap();
         assert_eq!(done, Done { matched: 1, done: 1, ..Done::default() });
-        let run = engine.until_route(uids[0], "strict", end).await;
+        // PARK says that it is set aside a moment before OUTCOME says by whom.
+        let begun = std::time::Instant::now();
+        let mut run = engine.until_route(uids[0], "strict", end).await;
+        while run.actor.is_none() && begun.elapsed() < std::time::Duration::from_secs(20) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            run = engine.until_route(uids[0], "strict", end).await;
+        }
         assert_eq!(run.actor, Some(by().actor));
         engine.until_route(uids[1], "strict", state::DELIVERED).await;
         assert_eq!(engine.strict.accepted(), ["M2"]);
