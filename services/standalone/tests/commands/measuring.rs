@@ -103,8 +103,9 @@ async fn every_metric_has_one_prefix_a_unit_where_due_and_help_and_the_documente
         let known = suffixes.iter().filter_map(|suffix| name.strip_suffix(suffix)).any(|base| all.contains_key(base));
         assert!(known, "{sample} belongs to what is described");
     }
-    let there: BTreeSet<String> = all.keys().cloned().collect();
-    let documented = documented();
+    let there: BTreeSet<String> = all.keys().map(|name| name.trim_end_matches("_total").to_owned()).collect();
+    // What only listeners of a mesh have.
+    let documented: BTreeSet<_> = documented().into_iter().filter(|name| !name.contains("_redis_")).collect();
     assert!(documented.len() > 25, "{documented:?}");
     let invented: Vec<&String> = documented
         .iter()
@@ -112,5 +113,5 @@ async fn every_metric_has_one_prefix_a_unit_where_due_and_help_and_the_documente
         .collect();
     assert!(invented.is_empty(), "the operations page names what is not there: {invented:?}");
     let silent: Vec<&String> = there.iter().filter(|name| !documented.contains(*name)).collect();
-    assert_eq!(silent, ["barid_build"], "the operations page names all, that one as it is read");
+    assert!(silent.is_empty(), "the operations page does not name {silent:?}");
 }
