@@ -88,3 +88,46 @@ async fn what_a_silent_process_owned_is_taken_over_when_its_lease_and_the_guard_
     seen.until("taken over", |seen| seen.of("next") == 1).await;
     assert!(begun.elapsed() >= terms.lease + terms.guard, "after {:?}", begun.elapsed());
 }
+
+/// Keeps what it was given to own by, after its run has ended.
+#[derive(Default)]
+struct Keeps(Mutex<Option<Tenure>>);
+
+struct Keeping(Arc<Keeps>);
+
+impl Owns for Keeping {
+    fn run(&self, _: String, tenure: Tenure, mut stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        *self.0.0.lock() = Some(tenure);
+        Box::pin(async move { drop(stop.wait_for(|stop| *stop).await) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_process_owned_is_free_when_it_ends_in_good_order_though_somebody_still_has_its_tenure() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    // What is not given back stays taken for longer than this test waits.
+    let lease = Duration::from_secs(600);
+    let terms = Terms { lease, guard: Duration::from_secs(60), renew: Duration::from_secs(60) };
+    let keeps = Arc::new(Keeps::default());
+    let (_items, items) = watch::channel(BTreeSet::from(["a".to_owned()]));
+    let (stop, stopped) = watch::channel(false);
+    let ownership = Ownership { log: Arc::clone(&log), role: "test", replica: "first".to_owned(), terms };
+    let running = tokio::spawn(ownership.run(items, Arc::new(Keeping(Arc::clone(&keeps))), stopped));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let tenure = loop {
+        if let Some(tenure) = keeps.0.lock().clone() {
+            break tenure;
+        }
+        assert!(Instant::now() < deadline, "never owned");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(tenure.holds());
+
+    stop.send_replace(true);
+    running.await.unwrap().unwrap();
+    assert!(!tenure.holds(), "nothing may be done by it any more");
+    assert!(!tokio::time::timeout(Duration::from_secs(30), tenure.regained()).await.expect("it is over for good"));
+    let next = Member::join(Arc::clone(&log), "test", "next", terms).await.unwrap();
+    let claimed = tokio::time::timeout(Duration::from_secs(30), next.claim("a")).await.expect("an answer").unwrap();
+    assert!(matches!(claimed, Claiming::Ours(claim) if claim.epoch > tenure.epoch));
+}
