@@ -4,24 +4,24 @@
 //! every server, through the system account, at start and each minute. A proof holds three minutes; a server that was not part of it, which a restarted one is
 //! too, ends it at once. While there is none, strict mode takes no intake and confirms none: senders keep what they have, all else goes on.
 
+mod streams;
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::stream::{
-    ClusterInfo, DiscardPolicy, Info, PeerInfo, PersistenceMode, RetentionPolicy, StorageType,
-};
 use async_nats::{Message, RequestErrorKind, Subscriber};
 use barid_log::LogError;
 use futures_util::StreamExt as _;
-use serde::Deserialize;
 use tokio::sync::watch;
 
+use self::streams::{faults_of, peers};
+use self::told::{Answer, Spoken, is_new_enough};
 use crate::assets::MAX_MESSAGE;
 use crate::link::{Link, busy};
 use crate::options::{OpenError, Options};
 use crate::shared::Shared;
-use crate::survey::StorageStatus;
 
 /// How long a proof holds.
 const VALID: Duration = Duration::from_secs(180);
@@ -37,12 +37,8 @@ const ANSWERS: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_millis(500);
 /// The same when all who have our streams have answered.
 const SHORT_QUIET: Duration = Duration::from_millis(50);
-/// Time after which a peer that its leader does not hear is not waited for: peers answer their leader each second.
-const UNHEARD: Duration = Duration::from_secs(3);
 /// Where servers are asked how they are.
 const PING: &str = "$SYS.REQ.SERVER.PING.VARZ";
-/// Oldest version whose writes with `sync_interval: always` were measured and read.
-const OLDEST: (u64, u64) = (2, 15);
 
 /// A server, as it described itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,71 +149,6 @@ impl Prover {
         }
         self.proof.send_replace(proof);
     }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    server: Described,
-    data: Varz,
-}
-
-#[derive(Deserialize)]
-struct Described {
-    id: String,
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Varz {
-    version: String,
-    #[serde(default)]
-    max_payload: usize,
-    #[serde(default)]
-    jetstream: JetStreamVarz,
-}
-
-/// What a server tells without being asked.
-#[derive(Deserialize)]
-struct Spoken {
-    server: Described,
-    statsz: Statsz,
-}
-
-#[derive(Deserialize)]
-struct Statsz {
-    #[serde(default)]
-    jetstream: Option<JetStreamVarz>,
-}
-
-impl JetStreamVarz {
-    /// None where the server has no limit.
-    fn storage_of(&self, server: &str) -> Option<StorageStatus> {
-        let limit = self.config.as_ref().map(|config| config.max_storage);
-        StorageStatus::of(format!("server {server}"), self.stats.storage, limit)
-    }
-}
-
-#[derive(Deserialize, Default)]
-struct JetStreamVarz {
-    config: Option<JetStreamConfig>,
-    #[serde(default)]
-    stats: JetStreamStats,
-}
-
-#[derive(Deserialize, Default)]
-struct JetStreamStats {
-    /// Bytes of all streams on this server.
-    #[serde(default)]
-    storage: u64,
-}
-
-#[derive(Deserialize)]
-struct JetStreamConfig {
-    #[serde(default)]
-    sync_always: bool,
-    /// Most bytes of all streams on this server; not positive: unlimited.
-    #[serde(default)]
-    max_storage: i64,
 }
 
 impl Shared {
@@ -345,21 +276,6 @@ impl Shared {
     }
 }
 
-/// The servers that have a stream, and are there. One that its leader does not hear acknowledges nothing; when it is back it is a
-/// server that the proof does not cover.
-fn peers(info: &Info) -> impl Iterator<Item = &String> {
-    let online = |cluster: &'_ &ClusterInfo| cluster.leader.is_some();
-    let cluster = info.cluster.as_ref().filter(online);
-    let replicas = cluster.into_iter().flat_map(|cluster| cluster.replicas.iter().filter(|peer| !is_gone(peer)));
-    replicas.map(|peer| &peer.name).chain(cluster.and_then(|cluster| cluster.leader.as_ref()))
-}
-
-/// Whether the leader of a stream does not hear this peer: servers call one that was killed offline only minutes later. A leader
-/// that has never heard it says so by no time at all.
-fn is_gone(peer: &PeerInfo) -> bool {
-    peer.offline || peer.active >= UNHEARD || !peer.current && peer.active.is_zero()
-}
-
 async fn ask_all(system: &Link, needed: &BTreeSet<&String>) -> Result<Vec<Answer>, LogError> {
     let client = system.client();
     let inbox = client.new_inbox();
@@ -386,71 +302,5 @@ async fn ask_all(system: &Link, needed: &BTreeSet<&String>) -> Result<Vec<Answer
     if found.is_empty() { Err(LogError::Busy("no server answers the system user".into())) } else { Ok(found) }
 }
 
-fn is_new_enough(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u64>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
-}
-
-/// What keeps a stream from being durable.
-fn faults_of(info: &Info, replicas: usize) -> Vec<String> {
-    let config = &info.config;
-    let name = &config.name;
-    let mut faults = Vec::new();
-    if config.num_replicas < replicas {
-        let actual = config.num_replicas;
-        faults.push(format!(
-            "stream {name} has {actual} replicas, {replicas} are needed: nats stream edit {name} --replicas {replicas}"
-        ));
-    }
-    if config.storage != StorageType::File || config.persist_mode == Some(PersistenceMode::Async) {
-        faults.push(format!("stream {name} is not written to files at once: make it anew"));
-    }
-    if config.retention != RetentionPolicy::Limits || config.discard != DiscardPolicy::New || !config.max_age.is_zero()
-    {
-        faults.push(format!(
-            "stream {name} drops messages by itself: retention limits, discard new and no max_age are needed"
-        ));
-    }
-    faults
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_by_number() {
-        for (version, right) in [
-            ("2.15.2", true),
-            ("2.9.25", false),
-            ("2.14.9", false),
-            ("3.0.0", true),
-            ("2.15.0-RC.1", true),
-            ("x", false),
-        ] {
-            assert_eq!(is_new_enough(version), right, "{version}");
-        }
-    }
-
-    #[test]
-    fn who_is_not_heard_by_its_leader_is_not_waited_for() {
-        let peer = |current, seconds, offline| PeerInfo {
-            name: "n2".into(),
-            current,
-            active: Duration::from_secs(seconds),
-            offline,
-            lag: None,
-        };
-        assert!(!is_gone(&peer(true, 1, false)) && !is_gone(&peer(false, 1, false)) && !is_gone(&peer(true, 0, false)));
-        assert!(is_gone(&peer(true, 3, false)) && is_gone(&peer(false, 0, false)) && is_gone(&peer(true, 0, true)));
-    }
-
-    #[test]
-    fn a_proof_ends_by_its_age() {
-        let servers = BTreeMap::from([("A".to_owned(), Server { name: "n1".into(), version: "2.15.2".into() })]);
-        let proven = |at| Proof::Proven { at, servers: servers.clone() };
-        assert!(proven(Instant::now()).is_valid() && proven(Instant::now()).covers("A"));
-        let Some(long_ago) = Instant::now().checked_sub(VALID) else { return };
-        assert!(!proven(long_ago).is_valid());
-    }
-}
+mod tests;

@@ -3,39 +3,35 @@
 //!
 //! Ingress replicas have an address each (127.0.0.1, 127.0.0.2 and so on) and the ports of the documents.
 
+mod arguments;
 mod publishing;
+mod replica;
 mod secured;
 mod size;
 mod told;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+pub(crate) use self::arguments::fixed_port;
+use self::arguments::{common, of_role};
+use self::replica::Replica;
 pub use self::secured::Secured;
 use crate::process::{ProcessError, binary, get};
-use crate::servers::nats::{self, NatsServers, SYSTEM, USER};
-use crate::servers::{Guarded, Place, ServerError};
+use crate::servers::nats::{self, NatsServers};
+use crate::servers::{Place, ServerError};
 
 /// How long a command of the tool may take: an audit waits for the ledger.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// How often what has had its time is removed from the log: tests have no minute.
-const TRIM_EVERY: &str = "1s";
-
-/// The first of the ports that replicas are given, below those that systems give by themselves.
-const FIRST_PORT: u16 = 12_000;
-/// How many there are.
-const PORTS: u32 = 18_000;
 
 /// A service of the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,17 +107,6 @@ impl Places {
         let place = self.of(Role::Ingress, number);
         if place.address.is_loopback() { Mesh::ingress(number) } else { IpAddr::V4(place.address) }
     }
-}
-
-/// One replica.
-#[derive(Debug)]
-struct Replica {
-    place: Place,
-    arguments: Vec<String>,
-    program: PathBuf,
-    admin: SocketAddr,
-    log: PathBuf,
-    running: Mutex<Option<Guarded>>,
 }
 
 /// A running mesh. Dropping it kills all of it and removes its data.
@@ -361,80 +346,5 @@ impl Mesh {
     /// What an admin endpoint answers.
     pub async fn ask(&self, role: Role, number: usize, path: &str) -> Option<(u16, String)> {
         get(self.replicas.get(&(role, number))?.admin, path).await.ok()
-    }
-}
-
-/// A port that is free and that the system gives to nobody who asks for any: a replica that is started again finds it.
-pub(crate) fn fixed_port() -> std::io::Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let begin = u16::try_from(std::process::id() % PORTS).unwrap_or(0);
-    for _ in 0..PORTS {
-        let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % u16::try_from(PORTS).unwrap_or(1);
-        let port = FIRST_PORT + next;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(std::io::ErrorKind::AddrNotAvailable.into())
-}
-
-/// What every replica is told; with users and passwords where these are what servers know users by.
-fn common(nats: &NatsServers, partitions: u32, storage: u64, passwords: bool) -> Vec<String> {
-    let as_user = |(user, password): (&str, &str)| {
-        let with = |address: String| address.replace("nats://", &format!("nats://{user}:{password}@"));
-        nats.addresses().into_iter().map(with).collect::<Vec<_>>().join(",")
-    };
-    let copies = if nats.count() >= 3 { "3" } else { "1" };
-    let mut pairs = vec![
-        ("--nats-replicas", copies.to_owned()),
-        ("--nats-storage", format!("{}", storage / 10 * 7)),
-        ("--partitions", partitions.to_string()),
-    ];
-    if passwords {
-        pairs.extend([("--nats", as_user(USER)), ("--nats-system", as_user(SYSTEM))]);
-    } else {
-        pairs.push(("--nats", nats.addresses().join(",")));
-    }
-    pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
-}
-
-/// What a replica of one service is told besides.
-fn of_role(role: Role, listener: IpAddr, calls: &BTreeMap<Role, Vec<String>>) -> Vec<String> {
-    let stage = |flag: &str, role| {
-        calls.get(&role).map_or_else(Vec::new, |targets: &Vec<String>| vec![flag.to_owned(), targets.join(",")])
-    };
-    match role {
-        Role::Ingress => {
-            let mut own = stage("--parsers", Role::Parser);
-            own.extend(["--bind".to_owned(), listener.to_string()]);
-            own
-        }
-        Role::Router => stage("--transformers", Role::Transformer),
-        Role::Ledger => vec!["--trim-every".to_owned(), TRIM_EVERY.to_owned()],
-        Role::Parser | Role::Transformer | Role::Delivery => Vec::new(),
-    }
-}
-
-impl Replica {
-    fn start(&self) -> Result<(), MeshError> {
-        if !self.program.is_file() {
-            return Err(ProcessError::NoBinary(self.program.clone()).into());
-        }
-        let mut running = self.running.lock();
-        if running.is_none() {
-            let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-            *running = Some(Guarded::start_at(&self.place, Path::new(&self.program), &arguments, &self.log)?);
-        }
-        Ok(())
-    }
-
-    fn words(&self) -> String {
-        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-    }
-
-    fn last_words(&self) -> String {
-        let words = self.words();
-        let lines: Vec<&str> = words.lines().rev().take(30).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
