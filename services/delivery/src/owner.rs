@@ -195,12 +195,23 @@ impl Owner {
         Ok(owner)
     }
 
-    /// Delivers until `stop` says so; then ends what is on its way and commits.
+    /// Delivers until `stop` says so; then ends what is on its way and commits. However it ends, it sends nothing any more by then.
     ///
     /// # Errors
     /// [`OwnerError`]; a new run finds out what is stored.
     pub async fn run(
         mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), OwnerError> {
+        let ended = self.deliver(commands, stop).await;
+        self.slots.stop().await;
+        ended?;
+        self.commit(true).await
+    }
+
+    async fn deliver(
+        &mut self,
         commands: &mut mpsc::Receiver<Command>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), OwnerError> {
@@ -250,7 +261,7 @@ impl Owner {
             }
             self.also()?;
         }
-        self.commit(true).await
+        Ok(())
     }
 
     /// What else has come by now: one step serves it all, and one append records it.

@@ -1,16 +1,20 @@
 //! The connection slots of a destination: each sends one message at a time, in a task of its own.
+//!
+//! What a slot has on its way ends with its run. Whoever owns the destination next, here or elsewhere, sends it at once as a
+//! possible duplicate: a slot that went on would bring it once more, without the mark, behind what follows it.
 
 use std::collections::HashMap;
 
 use barid_model::Finding;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::Plan;
 use crate::connect::{Connection, Outgoing, Sent};
 use crate::window::EntryId;
 
-/// The slots; those of an older plan finish what they have and close.
+/// The slots; those of an older plan finish what they have and close. Dropped, what is on its way is cut.
 pub(super) struct Slots {
     idle: Vec<Slot>,
     generation: u64,
@@ -22,6 +26,7 @@ pub(super) struct Slots {
 struct Slot {
     generation: u64,
     work: mpsc::Sender<(EntryId, Outgoing)>,
+    task: JoinHandle<()>,
 }
 
 impl Slots {
@@ -38,6 +43,22 @@ impl Slots {
         self.idle.clear();
         for _ in 0..plan.connections.max(1) {
             self.idle.push(self.spawn(plan.connector.open()));
+        }
+    }
+
+    /// Cuts what is still on its way: when this ends, nothing is sent any more.
+    pub(super) async fn stop(&mut self) {
+        // Who has nothing in hand takes leave of its receiver, and sends nothing.
+        self.idle.clear();
+        self.cut();
+        for (_, slot) in self.busy.drain() {
+            drop(slot.task.await);
+        }
+    }
+
+    fn cut(&self) {
+        for slot in self.busy.values() {
+            slot.task.abort();
         }
     }
 
@@ -81,7 +102,7 @@ impl Slots {
         let (work, mut queue) = mpsc::channel::<(EntryId, Outgoing)>(1);
         let done = self.sender.clone();
         // Ends when the owner drops the slot, after the message in hand.
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Some((id, out)) = queue.recv().await {
                 let sending = std::panic::AssertUnwindSafe(connection.send(&out)).catch_unwind().await;
                 let sent = sending.unwrap_or_else(|_| Sent::Unsendable(crashed()));
@@ -91,7 +112,13 @@ impl Slots {
             }
             connection.close().await;
         });
-        Slot { generation: self.generation, work }
+        Slot { generation: self.generation, work, task }
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        self.cut();
     }
 }
 

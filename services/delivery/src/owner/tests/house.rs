@@ -34,6 +34,8 @@ pub(super) enum Does {
     Dies,
     /// Nothing listens.
     Refuses,
+    /// It takes a minute for it.
+    Slowly,
 }
 
 /// What a receiver does with the message of this number.
@@ -88,11 +90,15 @@ impl Connection for Receiver {
             self.saw.lock().push((number, out.possible_duplicate));
             let mut deaths = self.deaths.subscribe();
             let closed = || Sent::Failed(TransportError::after_write(TransportKind::Closed, "closed"));
-            let (silence, work) = (Duration::from_secs(1), Duration::from_millis(3));
+            let takes = match does {
+                Does::Silence => Duration::from_secs(1),
+                Does::Slowly => Duration::from_secs(60),
+                _ => Duration::from_millis(3),
+            };
             tokio::select! {
                 _ = deaths.changed() => closed(),
-                () = tokio::time::sleep(if does == Does::Silence { silence } else { work }) => match does {
-                    Does::Accepts => {
+                () = tokio::time::sleep(takes) => match does {
+                    Does::Accepts | Does::Slowly => {
                         self.took.lock().push(number);
                         Sent::Answered(Answered::accepted("AA", Bytes::new()))
                     }
@@ -199,6 +205,11 @@ impl House {
 
     /// An owner that has taken over and has read nothing yet.
     pub(super) async fn owner(&self) -> Owner {
+        self.owner_behind(None).await
+    }
+
+    /// The same, by a process that owns the destination while this holds.
+    pub(super) async fn owner_behind(&self, fence: Option<Arc<dyn Fence>>) -> Owner {
         let (_, plan) = watch::channel(self.plan(Manners::default()));
         let (_, paused) = watch::channel(Arc::default());
         let options = Options {
@@ -209,7 +220,7 @@ impl House {
             paused,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000))),
             shared: Arc::default(),
-            fence: None,
+            fence,
         };
         Owner::open(options).await.unwrap()
     }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use barid_log::Writer;
+use barid_model::Name;
+use barid_pipeline::subject;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -59,6 +62,50 @@ async fn what_comes_after_a_kill_is_in_no_doubt_though_the_dead_owner_was_allowe
     next.until("the next is delivered", |view| view.finished == [(P, 2)]).await;
     next.stop().await;
     assert_eq!(*house.receiver.saw.lock(), [(1, false), (2, false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_when_a_run_breaks_off_is_cut_before_anybody_else_may_begin() {
+    let mut house = House::new(Receiver::new(|number| if number == 1 { Does::Slowly } else { Does::Accepts }));
+    house.route(1, |number| vec![number]).await;
+    let running = house.run(Manners::default());
+    running.until("it is on its way", |view| view.sending == 1).await;
+    // Somebody else writes where only the owner does.
+    let outcomes = subject::outcome(&Name::local("destination")).unwrap();
+    let (mut other, _) = Writer::open(Arc::clone(&house.log), outcomes).await.unwrap();
+    other.append_durable(vec!["another owner".into()]).await.unwrap();
+    house.route(1, |number| vec![number]).await;
+    assert!(running.task.await.unwrap().is_err(), "the outcome of the second has no place");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(*house.receiver.saw.lock(), [(1, false), (2, false)]);
+    assert_eq!(house.took(|_| true), [2], "the first came through after the run had ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_outlasts_the_drain_is_cut_before_the_destination_is_given_back() {
+    let mut house = House::new(Receiver::new(|_| Does::Slowly));
+    house.route(1, |_| vec![1]).await;
+    let running = house.run(Manners::default());
+    running.until("it is on its way", |view| view.sending == 1).await;
+    running.stop().await;
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(house.took(|_| true).is_empty(), "it came through after the run had ended");
+    house.receiver.becomes(|_| Does::Accepts);
+    let next = house.run(Manners::default());
+    next.until("it is delivered", |view| view.finished == [(P, 1)]).await;
+    next.stop().await;
+    assert_eq!(*house.receiver.saw.lock(), [(1, false), (1, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_dropped_takes_what_is_on_its_way_with_it() {
+    let mut house = House::new(Receiver::new(|_| Does::Slowly));
+    house.route(1, |_| vec![1]).await;
+    let running = house.run(Manners::default());
+    running.until("it is on its way", |view| view.sending == 1).await;
+    running.task.abort();
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(house.took(|_| true).is_empty(), "it came through after the run had ended");
 }
 
 /// A lease that was lost.
