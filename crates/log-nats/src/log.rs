@@ -219,6 +219,10 @@ impl Log for NatsLog {
         })
     }
 
+    fn proven_end<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Position, LogError>> {
+        Box::pin(self.shared.proven_end(subject))
+    }
+
     fn read<'a>(
         &'a self,
         subject: &'a Subject,

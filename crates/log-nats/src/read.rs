@@ -90,7 +90,7 @@ impl Shared {
         let from = self.sequence_of(line, position).await?;
         if limit.records == 1 {
             // A look at one place, such as a search makes: what is behind it is not wanted, and counting it costs the most.
-            let stored = self.leader_next(line, from).await?;
+            let stored = self.next_shown(line, from, position).await?;
             return match stored {
                 Some(stored) => Ok(vec![self.found(line, stored).await?]),
                 None => Ok(Vec::new()),
@@ -104,7 +104,7 @@ impl Shared {
             Ahead::From(from) => self.ask(|| self.link.batch(&line.stream, &line.address, from, count, bytes)).await?,
         };
         if stored.is_empty() {
-            stored.extend(self.leader_next(line, from).await?);
+            stored.extend(self.next_shown(line, from, position).await?);
         }
         let mut found = Vec::with_capacity(stored.len());
         for stored in stored {

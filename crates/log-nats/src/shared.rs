@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ahead::Ahead;
 use crate::block::{self, Block, Broken, Piece};
 use crate::cache::Cache;
-use crate::line::{Line, Pending, Room, Tip};
+use crate::line::{Line, Pending, Room, State, Tip};
 use crate::link::{Link, Stored};
 use crate::name::Names;
 use crate::object::{self, INLINE_BYTES};
@@ -31,7 +31,7 @@ use crate::watchers::Watchers;
 /// Bytes that one permit of the queue stands for.
 const PERMIT_BYTES: usize = 1024;
 /// Pause before a leader is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What has happened since the log was opened.
 #[derive(Default)]
@@ -191,20 +191,24 @@ impl Shared {
         let count = pieces.len() as u64;
         let room = self.room(bytes).await?;
         let (done, answer) = oneshot::channel();
-        let (first, end) = (last.next(), last.plus(count));
-        let start = {
+        {
             let mut state = line.state.lock();
             place(&line, &state, last)?;
-            state.queued = end.0;
-            state.queue.push_back(Pending { first: first.0, pieces: pieces.into(), begun: false, done, room });
-            !std::mem::replace(&mut state.busy, true)
-        };
-        if start {
-            self.runtime.spawn(Arc::clone(self).pump(line, later));
+            let pieces = pieces.into();
+            self.queue(&line, &mut state, Pending { first: last.next().0, pieces, begun: false, done, room }, later);
+        }
+        Ok(Ticket::new(last.next(), last.plus(count), answer))
+    }
+
+    /// Puts what has its place in the line, and sees that somebody sends it.
+    pub(crate) fn queue(self: &Arc<Self>, line: &Arc<Line>, state: &mut State, pending: Pending, later: bool) {
+        state.queued += pending.pieces.len() as u64;
+        state.queue.push_back(pending);
+        if !std::mem::replace(&mut state.busy, true) {
+            self.runtime.spawn(Arc::clone(self).pump(Arc::clone(line), later));
         } else if !later {
             line.urgent.notify_waiters();
         }
-        Ok(Ticket::new(first, end, answer))
     }
 
     /// Stores large records apart. Returns the bytes that stay.
@@ -227,7 +231,7 @@ impl Shared {
         Ok((pieces, left))
     }
 
-    async fn room(&self, bytes: usize) -> Result<Room, LogError> {
+    pub(crate) async fn room(&self, bytes: usize) -> Result<Room, LogError> {
         let closed = |_| LogError::Busy("closed".into());
         let append = Arc::clone(&self.room_appends).acquire_owned().await.map_err(closed)?;
         let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
@@ -237,7 +241,7 @@ impl Shared {
 }
 
 /// Whether an append after `last` is in its place.
-fn place(line: &Line, state: &crate::line::State, last: Position) -> Result<(), LogError> {
+fn place(line: &Line, state: &State, last: Position) -> Result<(), LogError> {
     if state.doubt {
         return Err(LogError::Busy("an append before it is in doubt".into()));
     }

@@ -279,6 +279,16 @@ pub trait Log: Send + Sync + 'static {
     /// `Damaged` if it cannot be read, `Failed`, `Storage`.
     fn last<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Option<Entry>, LogError>>;
 
+    /// Where the subject ends, for certain: whatever was stored before the call is at or below it, whoever wrote it, and is shown by reads here from then on.
+    /// Waits as `last` does. For who takes a subject over and does with what it reads what cannot be taken back: a log of several servers may answer reads with
+    /// less than is stored, so it proves the end by a write that takes no position. A stale writer's append that is still on its way may be refused by that.
+    ///
+    /// # Errors
+    /// As [`Log::last`], and as the ticket of an append.
+    fn proven_end<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Position, LogError>> {
+        Box::pin(async move { Ok(self.last(subject).await?.map_or(Position::START, |entry| entry.position)) })
+    }
+
     /// Durable records from `from` on, in order. From below the trim point it continues at the trim point and says so. Empty at the end.
     ///
     /// # Errors
@@ -311,7 +321,7 @@ pub trait Log: Send + Sync + 'static {
     /// `Busy`, `Failed`.
     fn bounds<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Bounds, LogError>>;
 
-    /// Subjects that ever had a record and whose name starts with `prefix`, sorted.
+    /// Subjects that ever had a record and whose name starts with `prefix`, sorted; some whose end was only proven may be among them.
     ///
     /// # Errors
     /// `Busy`, `Failed`.

@@ -46,7 +46,8 @@ macro_rules! log_contract {
             the_last_record_outlives_a_trim, bounds_follow_appends_and_trims, subjects_are_listed_by_prefix, a_value_is_durable_when_put_returns,
             a_put_with_a_stale_revision_is_refused, of_many_puts_one_wins, revisions_are_never_used_twice, deleted_keys_are_gone,
             keys_are_listed_by_prefix, watchers_of_a_key_wake, watchers_of_a_prefix_wake, a_writer_goes_on_after_a_restart,
-            the_older_of_two_writers_is_stale, many_writers_at_once_lose_nothing,
+            the_older_of_two_writers_is_stale, a_proven_end_is_behind_all_that_was_appended_and_takes_no_position,
+            ends_can_be_asked_for_while_others_append, many_writers_at_once_lose_nothing,
         );
     };
     ($harness:expr; $($rule:ident),* $(,)?) => {

@@ -385,25 +385,39 @@ impl Client {
         if line.state.lock().unwrap().tip.is_none() {
             self.refresh(&line).await?;
         }
+        self.queue(&line, Some(last), records)
+    }
+
+    /// Gives an append its place: after a position, or after whatever is last.
+    fn queue(&self, line: &Arc<Line>, after: Option<Position>, records: Vec<Bytes>) -> Result<Ticket, LogError> {
         let (done, answer) = oneshot::channel();
-        let (first, end) = (last.next(), last.plus(records.len() as u64));
-        let start = {
+        let (last, end, start) = {
             let mut state = line.state.lock().unwrap();
             if state.doubt {
                 return Err(LogError::Busy("an append before it is in doubt".into()));
             }
+            let last = after.unwrap_or(Position(state.queued));
             if state.queued != last.0 {
                 let actual = Position(state.queued);
-                return Err(LogError::WrongLast { subject: subject.clone(), known: last, actual });
+                return Err(LogError::WrongLast { subject: line.subject.clone(), known: last, actual });
             }
+            let end = last.plus(records.len() as u64);
             state.queued = end.0;
-            state.queue.push_back(Pending { first: first.0, records, done });
-            !std::mem::replace(&mut state.busy, true)
+            state.queue.push_back(Pending { first: last.next().0, records, done });
+            (last, end, !std::mem::replace(&mut state.busy, true))
         };
         if start && let Some(me) = self.me.upgrade() {
-            tokio::spawn(me.pump(line));
+            tokio::spawn(me.pump(Arc::clone(line)));
         }
-        Ok(Ticket::new(first, end, answer))
+        Ok(Ticket::new(last.next(), end, answer))
+    }
+
+    /// Stores an empty block behind the last one that is known, or learns of another.
+    async fn follow_last(&self, line: &Arc<Line>) -> Result<Position, LogError> {
+        if line.state.lock().unwrap().tip.is_none() {
+            self.refresh(line).await?;
+        }
+        self.queue(line, None, Vec::new())?.await
     }
 }
 
@@ -442,6 +456,20 @@ impl Log for Client {
             Ok(last.and_then(|block| {
                 Some(Entry { position: Position(block.end()), record: block.records.last()?.clone() })
             }))
+        })
+    }
+
+    fn proven_end<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Position, LogError>> {
+        Box::pin(async move {
+            let (line, deadline) = (self.line(subject), Instant::now() + ANSWER_WITHIN);
+            loop {
+                match self.follow_last(&line).await {
+                    Err(LogError::WrongLast { .. } | LogError::Busy(_)) if Instant::now() < deadline => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    end => return end,
+                }
+            }
         })
     }
 
@@ -505,12 +533,12 @@ impl Log for Client {
     fn bounds<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<Bounds, LogError>> {
         Box::pin(async move {
             let line = self.line(subject);
-            self.refresh(&line).await?;
+            let last = self.refresh(&line).await?.map_or(0, |newest| newest.end());
             let first = line.state.lock().unwrap().floor.max(1);
             let records = self.cluster.lock().records(subject);
-            let kept = records.iter().filter(|(position, _)| *position >= first);
+            let kept = records.iter().filter(|(position, _)| (first..=last).contains(position));
             let bytes = kept.map(|(_, record)| record.len() as u64).sum();
-            Ok(Bounds { first: Position(first), last: Position(records.last().map_or(0, |(last, _)| *last)), bytes })
+            Ok(Bounds { first: Position(first), last: Position(last), bytes })
         })
     }
 

@@ -123,7 +123,7 @@ impl Owner {
                 commit.positions.insert(partition.0, finished);
             }
             // What the owner before may have sent and was not read again since stays in doubt for the next one.
-            let limit = if last { read.max(self.recovered.unread(partition)) } else { read + LIMIT_STRIDE };
+            let limit = if last { read.max(self.recovered.limit(partition)) } else { read + LIMIT_STRIDE };
             // Where one limit is near, all that have moved are moved, so that 16 partitions do not make 16 commits.
             if read > 0 && (last || read + LIMIT_STRIDE - LIMIT_STRIDE / 4 > commit.limit(partition)) {
                 commit.limits.insert(partition.0, limit);

@@ -4,14 +4,19 @@
 //! limit may have been sent by the owner before: the first of each lane, since the next is sent only when the record
 //! before it is durable. Those are marked as possible duplicates: of each lane the first that stands in OUT and the
 //! first in PARK, since which of the two was before the other is not known when they are met.
+//!
+//! Whose end is not seen here is sent again, and without a mark where another of its lane was met before. So where OUTCOME and
+//! PARK end is proven before they are read: a server of the log that was deposed shows less than is stored. OUT is written by
+//! its router, whom that would stop; what is not shown of it yet stays in doubt up to the send limit.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use barid_log::{Entry, Log, Position, ReadLimit, Subject};
+use barid_log::{Entry, Log, LogError, Position, ReadLimit, Subject};
 use barid_model::record::{OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
 use barid_model::{Lane, Lanes, MessageUid, Outcome, Partition};
 use barid_pipeline::subject;
+use futures_util::future::try_join;
 
 use super::commit::DeliveryCommit;
 use super::{Options, Owner, OwnerError};
@@ -76,8 +81,11 @@ impl Recovered {
             recovered.limits.insert(partition, if options.fence.is_none() { there } else { limit });
             recovered.targets.insert(partition, there);
         }
-        let outcomes = subject::outcome(&options.destination)?;
-        each(&options.log, &outcomes, commit.outcomes, |entry| {
+        let (outcomes, park) = (subject::outcome(&options.destination)?, subject::park(&options.destination)?);
+        let (outcomes_end, park_end) =
+            try_join(options.log.proven_end(&outcomes), options.log.proven_end(&park)).await?;
+        recovered.parked = park_end.0;
+        each(&options.log, &outcomes, commit.outcomes, outcomes_end, |entry| {
             let record = OutcomeRecord::decode(entry.record.clone())?;
             if record.outcome.is_some() && record.out.1 > commit.position(record.out.0) {
                 recovered.ended.insert(record.out, entry.position.0);
@@ -109,12 +117,12 @@ impl Recovered {
         let mut left = Left::default();
         let mut newest: HashMap<(MessageUid, Arc<str>, u32), u64> = HashMap::new();
         let park = subject::park(&options.destination)?;
-        let bounds = options.log.bounds(&park).await?;
-        parking.begin(bounds.first.0.max(1));
+        let first = options.log.bounds(&park).await?.first.0.max(1);
+        parking.begin(first);
         // Only what is needed to end it later is kept, and only until this is done.
         let mut open: HashMap<u64, (Parked, OutRecord)> = HashMap::new();
-        let (ended, released) = (&mut self.ended, &mut self.released);
-        each(&options.log, &park, bounds.first.0, |entry| {
+        let (ended, released, targets) = (&mut self.ended, &mut self.released, &mut self.targets);
+        each(&options.log, &park, first, Position(self.parked), |entry| {
             match ParkEvent::decode(entry.record.clone())? {
                 ParkEvent::Parked(record) => {
                     let position = entry.position.0;
@@ -124,6 +132,10 @@ impl Recovered {
                     }
                     if out.1 > commit.position(out.0) {
                         ended.entry(out).or_insert(u64::MAX);
+                        // OUT has at least what was parked of it in its turn, whatever is shown of it.
+                        if !matches!(why, Parked::Quarantined | Parked::Rerun) {
+                            targets.entry(out.0).and_modify(|there| *there = out.1.max(*there));
+                        }
                     }
                     delivery.payload = barid_model::Payload::default();
                     parking.reserve(&delivery, why, out.1);
@@ -157,7 +169,6 @@ impl Recovered {
             Ok(())
         })
         .await?;
-        self.parked = options.log.bounds(&park).await?.last.0;
         left.over.extend(told.over.iter().map(|(position, outcome)| (*position, *outcome)));
         left.over.retain(|(position, _)| match open.get(position) {
             Some((why, delivery)) => {
@@ -185,9 +196,9 @@ impl Recovered {
         self.targets.is_empty()
     }
 
-    /// Up to where of a partition the owner before may have sent; 0 where that was read again long ago.
-    pub(super) fn unread(&self, partition: Partition) -> u64 {
-        self.targets.get(&partition).copied().unwrap_or(0)
+    /// Up to where of a partition the owner before may have sent.
+    pub(super) fn limit(&self, partition: Partition) -> u64 {
+        self.limits.get(&partition).copied().unwrap_or(0)
     }
 
     /// What needs nothing any more, with where its outcome stands; no earlier than `outcomes` where only PARK tells it.
@@ -204,8 +215,7 @@ impl Recovered {
         record: &OutRecord,
         bound: usize,
     ) -> bool {
-        let limit = self.limits.get(&partition).copied().unwrap_or(0);
-        position <= limit && record.set_aside.is_none() && self.met_in_out.is_first(record, bound)
+        position <= self.limit(partition) && record.set_aside.is_none() && self.met_in_out.is_first(record, bound)
     }
 
     /// Whether the owner before may have sent this message of PARK.
@@ -242,15 +252,16 @@ impl Met {
 
 type Decoded = Result<(), barid_model::record::RecordError>;
 
-/// Every record of a subject from a position on.
+/// Every record of a subject from a position on, up to where it ends.
 async fn each(
     log: &Arc<dyn Log>,
     subject: &Subject,
     from: u64,
+    end: Position,
     mut see: impl FnMut(&Entry) -> Decoded,
 ) -> Result<(), OwnerError> {
     let mut next = Position(from.max(1));
-    loop {
+    while next <= end {
         let batch = log.read(subject, next, ReadLimit::default()).await?;
         for damage in &batch.damaged {
             tracing::error!(place = %damage.place, %subject, "records of a destination's state cannot be read back");
@@ -263,10 +274,11 @@ async fn each(
             })?;
         }
         if batch.next <= next {
-            return Ok(());
+            return Err(LogError::Busy(format!("{subject} is shown up to {next} and ends at {end}").into()).into());
         }
         next = batch.next;
     }
+    Ok(())
 }
 
 impl Owner {
