@@ -61,11 +61,10 @@ impl Shared {
         // Blocks before the position, and trims of others, may bring a read on without a record.
         while reading.batch.entries.is_empty() && reading.batch.damaged.is_empty() {
             let next = reading.batch.next.0;
-            let cached = self.cache.lock().find(subject, next);
-            let found = match cached {
-                Some(block) => vec![Found::Block(block)],
-                None => self.fetch(&line, next, limit).await?,
-            };
+            let mut found = self.known(subject, next, limit);
+            if found.is_empty() {
+                found = self.fetch(&line, next, limit).await?;
+            }
             if found.is_empty() {
                 break;
             }
@@ -83,6 +82,15 @@ impl Shared {
             line.reached(entry.position.0);
         }
         Ok(reading.batch)
+    }
+
+    /// The blocks from the one with `position` on, as far as they are here.
+    fn known(&self, subject: &Subject, position: u64, limit: ReadLimit) -> Vec<Found> {
+        let heard = self.heard.lock().from(subject, position, limit);
+        if !heard.is_empty() {
+            return heard.into_iter().map(Found::Block).collect();
+        }
+        self.cache.lock().find(subject, position).into_iter().map(Found::Block).collect()
     }
 
     /// The blocks from the one with `position` on; none at the end.

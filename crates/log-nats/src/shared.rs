@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ahead::Ahead;
 use crate::block::{self, Block, Broken, Piece};
 use crate::cache::Cache;
+use crate::heard::Heard;
 use crate::line::{Line, Pending, Room, State, Tip};
 use crate::link::{Link, Stored};
 use crate::name::Names;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) server_storage: Mutex<Vec<StorageStatus>>,
     pub(crate) watchers: Mutex<Watchers>,
     pub(crate) cache: Mutex<Cache>,
+    pub(crate) heard: Mutex<Heard>,
     pub(crate) ahead: Ahead,
     pub(crate) tails: Tails,
     pub(crate) trims: Trims,
@@ -84,6 +86,7 @@ impl Shared {
             server_storage: Mutex::default(),
             watchers: Mutex::default(),
             cache: Mutex::default(),
+            heard: Mutex::default(),
             ahead: Ahead::default(),
             tails: Tails::default(),
             trims: Trims::default(),

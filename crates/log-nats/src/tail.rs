@@ -1,7 +1,7 @@
-//! Hearing of what others append: a consumer a stream, of headers alone, from where the stream ended when it was first needed. It asks for the subjects
-//! that are watched, as far as those are few enough to name.
+//! Hearing of what others append: a consumer a stream, from where the stream ended when it was first needed. It asks for the subjects that are watched, as far
+//! as those are few enough to name; otherwise for more, and for headers alone.
 //!
-//! It wakes those who wait; they read for themselves. It knows no gaps: after a lost connection or server it goes on from the last sequence it saw. A consumer
+//! It wakes those who wait, and keeps for them what it was given (`heard`); they read. It knows no gaps: after a lost connection or server it goes on from the last sequence it saw. A consumer
 //! needs the servers' common leader to be made; until there is one, the ends of the watched subjects are looked at, which needs their streams' leaders alone.
 
 mod ear;
@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::Message;
 use barid_log::{Key, LogError, Revision, Subject};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, watch};
 
 use self::ear::Ear;
-use crate::block::LAST_HEADER;
+use crate::block::{self, LAST_HEADER};
 use crate::line::{Line, Tip};
 use crate::link::busy;
 use crate::name::Family;
@@ -120,6 +121,7 @@ impl Shared {
             let last = message.headers.as_ref()?.get(LAST_HEADER)?.as_str().parse().ok()?;
             let subject = message.subject.strip_prefix(prefix.as_str())?;
             let line = shared.lines.read().get(subject).cloned()?;
+            shared.keep(&line, message);
             line.reached(last);
             Some(())
         };
@@ -129,7 +131,10 @@ impl Shared {
             // Subjects are watched in crowds, at a start.
             tokio::time::sleep(CROWD).await;
             let covered = AtomicU64::new(*asked.borrow_and_update());
-            let filters = filters(&self.watched(family), &everything);
+            let watched = self.watched(family);
+            let filters = filters(&watched, &everything);
+            // Only what somebody reads here is worth its bytes.
+            let whole = watched.len() <= FILTERS;
             let hears = AtomicBool::new(false);
             let ready = || {
                 hears.store(true, Ordering::Relaxed);
@@ -137,7 +142,7 @@ impl Shared {
             };
             let listening = async {
                 loop {
-                    let result = self.follow_once(&stream, &filters, &mut from, &heard, &ready).await;
+                    let result = self.follow_once((&stream, &filters, whole), &mut from, &heard, &ready).await;
                     hears.store(false, Ordering::Relaxed);
                     if let Err(error) = result {
                         tracing::debug!(stream, %error, "listening is begun again");
@@ -165,6 +170,17 @@ impl Shared {
                 () = self.look_while_deaf(family, &hears) => {}
                 () = changed => {}
             }
+        }
+    }
+
+    /// Keeps a block for who reads it next.
+    fn keep(&self, line: &Line, message: &Message) {
+        let Ok(sequence) = message.info().map(|info| info.stream_sequence) else { return };
+        // A copy, because a slice holds the whole buffer of the connection. One that does not verify is asked for, and seen to be damaged, by its reader.
+        if !message.payload.is_empty()
+            && let Ok(block) = block::decode(&line.address, sequence, &Bytes::copy_from_slice(&message.payload))
+        {
+            self.heard.lock().keep(&line.subject, block);
         }
     }
 
@@ -208,7 +224,7 @@ impl Shared {
     async fn follow(&self, stream: &str, heard: impl Fn(&Self, &Message) -> Option<()>, ready: impl Fn()) {
         let mut from = None;
         loop {
-            let result = self.follow_once(stream, &[], &mut from, &heard, &ready).await;
+            let result = self.follow_once((stream, &[], false), &mut from, &heard, &ready).await;
             if let Err(error) = result {
                 tracing::debug!(stream, %error, "listening is begun again");
             }
@@ -218,8 +234,7 @@ impl Shared {
 
     async fn follow_once(
         &self,
-        name: &str,
-        filters: &[String],
+        (name, filters, whole): (&str, &[String], bool),
         from: &mut Option<u64>,
         heard: &impl Fn(&Self, &Message) -> Option<()>,
         ready: &impl Fn(),
@@ -232,7 +247,7 @@ impl Shared {
                 *from.insert(start)
             }
         };
-        let mut ear = Ear::open(&self.link, name, filters, start).await?;
+        let mut ear = Ear::open(&self.link, name, filters, start, whole).await?;
         ready();
         loop {
             let message = ear.next().await?;

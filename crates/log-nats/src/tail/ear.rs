@@ -24,7 +24,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 const LAST_CONSUMER: &str = "Nats-Last-Consumer";
 const STALLED: &str = "Nats-Consumer-Stalled";
 
-/// A consumer of headers alone.
+/// A consumer.
 pub(super) struct Ear<'a> {
     link: &'a Link,
     subscriber: Subscriber,
@@ -33,12 +33,13 @@ pub(super) struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    /// Listens to these subjects of a stream, all where none is named, from a sequence on.
+    /// Listens to these subjects of a stream, all where none is named, from a sequence on; to what they hold where it is `whole`, otherwise to the headers.
     pub(super) async fn open(
         link: &'a Link,
         stream: &str,
         filters: &[String],
         start_sequence: u64,
+        whole: bool,
     ) -> Result<Self, LogError> {
         let inbox = link.client().new_inbox();
         let subscriber = link.client().subscribe(inbox.clone()).await.map_err(|error| busy(&error))?;
@@ -48,7 +49,7 @@ impl<'a> Ear<'a> {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
             ack_policy: AckPolicy::None,
             max_deliver: 1,
-            headers_only: true,
+            headers_only: !whole,
             flow_control: true,
             idle_heartbeat: HEARTBEAT,
             inactive_threshold: FORGOTTEN_AFTER,

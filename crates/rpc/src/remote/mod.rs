@@ -1,8 +1,8 @@
 //! A stage that runs elsewhere, called as if it ran here.
 //!
-//! A call that finds a replica with room goes out at once, in the caller's own task. Calls that do not are queued, and what
-//! waits when a call returns goes out together: under load calls become batches, alone they do not wait. The number of
-//! calls on the way is bounded a replica, so nothing but the queue grows, and that is bounded as well.
+//! Where a replica has room, what was asked for by whoever the same event woke goes out together, at once. Calls that find no
+//! room are queued, and what waits when a call returns goes out together: under load calls become batches, alone they do not
+//! wait. The number of calls on the way is bounded a replica, so nothing but the queue grows, and that is bounded as well.
 
 mod attempt;
 mod queue;
@@ -127,20 +127,6 @@ impl<C: Contract> Remote<C> {
 }
 
 impl<C: Contract> Inner<C> {
-    /// One batch, within the bounds of a call.
-    async fn one(self: &Arc<Self>, inputs: Vec<C::Input>) -> Vec<Result<C::Output, StageError>> {
-        match self.queue.enter(self) {
-            Some(slot) => {
-                let outputs = self.send(&inputs).await;
-                drop(slot);
-                outputs
-            }
-            None => self.wait(inputs).await,
-        }
-    }
-}
-
-impl<C: Contract> Inner<C> {
     async fn send(&self, inputs: &[C::Input]) -> Vec<Result<C::Output, StageError>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.items.fetch_add(inputs.len() as u64, Ordering::Relaxed);
@@ -155,9 +141,9 @@ impl<C: Contract> Call<C::Input, C::Output> for Remote<C> {
             if batch.len() <= 1
                 || (batch.len() <= limits::BATCH_ITEMS_MAX && weight::<C>(&batch) <= limits::BATCH_BYTES_MAX)
             {
-                return inner.one(batch).await;
+                return inner.wait(batch).await;
             }
-            let calls = join_all(parts::<C>(batch).into_iter().map(|part| inner.one(part))).await;
+            let calls = join_all(parts::<C>(batch).into_iter().map(|part| inner.wait(part))).await;
             calls.into_iter().flatten().collect()
         })
     }

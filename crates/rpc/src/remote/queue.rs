@@ -24,6 +24,8 @@ pub(super) struct Queue<C: Contract> {
 
 struct State<C: Contract> {
     on_the_way: usize,
+    /// One is about to go out, with whatever waits by then.
+    about_to: bool,
     waiting: VecDeque<Job<C>>,
 }
 
@@ -39,20 +41,10 @@ pub(super) struct Slot<C: Contract>(Option<Arc<Inner<C>>>);
 impl<C: Contract> Queue<C> {
     pub(super) fn new() -> Self {
         Self {
-            state: Mutex::new(State { on_the_way: 0, waiting: VecDeque::new() }),
+            state: Mutex::new(State { on_the_way: 0, about_to: false, waiting: VecDeque::new() }),
             room: Arc::new(Semaphore::new(limits::QUEUE_ITEMS_MAX)),
             runtime: Handle::current(),
         }
-    }
-
-    /// A slot, where no call has to wait.
-    pub(super) fn enter(&self, inner: &Arc<Inner<C>>) -> Option<Slot<C>> {
-        let mut state = self.state.lock();
-        let free = state.waiting.is_empty() && state.on_the_way < most(inner);
-        free.then(|| {
-            state.on_the_way += 1;
-            Slot(Some(Arc::clone(inner)))
-        })
     }
 }
 
@@ -74,11 +66,10 @@ impl<C: Contract> Inner<C> {
         {
             let mut state = self.queue.state.lock();
             state.waiting.push_back(Job { inputs, bytes, outputs });
-            // All may have returned while there was no room.
-            if state.on_the_way < most(self) {
+            if !state.about_to && state.on_the_way < most(self) {
                 state.on_the_way += 1;
-                drop(state);
-                drop(Slot(Some(Arc::clone(self))));
+                state.about_to = true;
+                self.queue.runtime.spawn(Arc::clone(self).begin());
             }
         }
         let outputs = answer.await.unwrap_or_else(|_| gone(items));
@@ -108,6 +99,13 @@ impl<C: Contract> Inner<C> {
             return None;
         }
         Some(jobs)
+    }
+
+    /// A call with what was asked for by whoever the same event woke.
+    async fn begin(self: Arc<Self>) {
+        tokio::task::yield_now().await;
+        self.queue.state.lock().about_to = false;
+        drop(Slot(Some(self)));
     }
 
     async fn take_out(self: Arc<Self>, mut jobs: Vec<Job<C>>) {
