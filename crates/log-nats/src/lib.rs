@@ -1,7 +1,7 @@
 //! The log over NATS JetStream: the mesh's implementation of [`barid_log::Log`].
 //!
 //! * `name` and `assets` say which streams there are; `block` is what one JetStream message holds, `object` what is too large for it.
-//! * `line` is a subject as this process sees it; `shared` gives appends their place, `pump` sends them and settles what is in doubt.
+//! * `line` is a subject as this process sees it; `shared` gives appends their place, `pump` sends them and settles what is in doubt, `end` proves where a subject ends.
 //! * `read` reads, with `marks`, `cache` and, from far behind, `ahead`; `tail` hears what others append, `heard` keeps it for who reads it; `keys` is keyed state, `trim` and `orphans` give room back, `survey` sees how much is left.
 //! * `lease` says who owns what; it needs only the trait.
 //! * `users` says which user of the servers may do what.
@@ -14,6 +14,7 @@ mod assets;
 mod block;
 mod cache;
 mod end;
+mod heard;
 mod identity;
 mod keys;
 mod lease;

@@ -30,8 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Pause before a stream is tried again that has no leader: the servers say so at once, and it costs them nothing.
 const LEADERLESS: Duration = Duration::from_millis(100);
 
-/// How long records that nobody waits for may wait for company: a sync of three replicas takes about as long.
-const LATER: Duration = Duration::from_millis(5);
+/// How long records that nobody waits for may wait for company: every block costs three servers a sync, whatever it holds.
+const LATER: Duration = Duration::from_millis(50);
 
 /// A block on its way.
 struct Sending {

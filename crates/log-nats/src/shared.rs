@@ -31,6 +31,8 @@ use crate::watchers::Watchers;
 
 /// Bytes that one permit of the queue stands for.
 const PERMIT_BYTES: usize = 1024;
+/// Appends that need not wait for more company.
+const COMPANY: usize = 64;
 /// Pause before a leader is asked again.
 pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -209,8 +211,9 @@ impl Shared {
         state.queue.push_back(pending);
         if !std::mem::replace(&mut state.busy, true) {
             self.runtime.spawn(Arc::clone(self).pump(Arc::clone(line), later));
-        } else if !later {
-            line.urgent.notify_waiters();
+        } else if !later || state.queue.len() >= COMPANY {
+            // Kept for a pump that does not listen yet; one that has gone on by then sends its next block sooner, and that is all.
+            line.urgent.notify_one();
         }
     }
 

@@ -105,26 +105,25 @@ impl Outputs {
         Ok(())
     }
 
-    /// Queues what was added; each ticket ends when its part is durable. The last append takes the others with it, and if nothing goes anywhere, because all
-    /// is filtered or a resend, nobody waits for the record that says so.
+    /// Queues what was added; each ticket ends when its part is durable. What nobody waits for is queued first: where subjects share a queue, the rest takes it with
+    /// it, and where they do not, it waits for company. `awaited`: somebody waits for all of it.
     ///
     /// # Errors
     /// As [`Outputs::add`].
-    pub async fn append(&mut self) -> Result<Vec<Ticket>, OutputError> {
+    pub async fn append(&mut self, awaited: bool) -> Result<Vec<Ticket>, OutputError> {
         let mut tickets = Vec::new();
-        let waiting = |output: &Output| !output.waiting.is_empty();
-        let mut left = self.subjects.values().filter(|output| waiting(output)).count();
-        let goes_on = self.subjects.values().any(|output| waiting(output) && output.goes_on);
-        for subject in &self.order {
-            let Some(output) = self.subjects.get_mut(subject).filter(|output| waiting(output)) else { continue };
-            let records = std::mem::take(&mut output.waiting);
-            left -= 1;
-            let appended = if left == 0 && goes_on {
-                output.writer.append(records).await?
-            } else {
-                output.writer.append_later(records).await?
-            };
-            tickets.push(appended);
+        for goes_on in [false, true] {
+            for subject in &self.order {
+                let next = |output: &&mut Output| output.goes_on == goes_on && !output.waiting.is_empty();
+                let Some(output) = self.subjects.get_mut(subject).filter(next) else { continue };
+                let records = std::mem::take(&mut output.waiting);
+                let appended = if goes_on || awaited {
+                    output.writer.append(records).await?
+                } else {
+                    output.writer.append_later(records).await?
+                };
+                tickets.push(appended);
+            }
         }
         Ok(tickets)
     }

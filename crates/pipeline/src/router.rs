@@ -32,8 +32,8 @@ use crate::traced::Routed;
 
 /// Messages worked on between two looks at everything else: about a millisecond of mapping.
 const BATCH: ReadLimit = ReadLimit { records: 64, bytes: 1 << 20 };
-/// Batches whose outputs may wait to be durable: a few group commits deep.
-const IN_FLIGHT_MAX: usize = 16;
+/// Batches whose outputs may wait to be durable: a few group commits deep, also where what nobody waits for waits for company.
+const IN_FLIGHT_MAX: usize = 64;
 /// How often the commit is written at most.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// Programs kept ready; more revisions than this are rarely alive at once.
@@ -207,7 +207,7 @@ impl Router {
         self.work(intake, &batch.entries).await?;
         let position = batch.next.0.saturating_sub(1);
         self.read.advance(intake, position);
-        let tickets = self.append().await?;
+        let tickets = self.append(!self.answers.is_empty()).await?;
         let answers = std::mem::take(&mut self.answers);
         let routed = std::mem::take(&mut self.routed);
         self.pending.push_back(Pending { tickets, intake, position, answers, routed });
@@ -215,8 +215,8 @@ impl Router {
         Ok(())
     }
 
-    async fn append(&mut self) -> Result<Vec<Ticket>, OutputError> {
-        let tickets = self.outputs.append().await?;
+    async fn append(&mut self, awaited: bool) -> Result<Vec<Ticket>, OutputError> {
+        let tickets = self.outputs.append(awaited).await?;
         let handed_on = self.outputs.handed_on();
         if !handed_on.is_empty() {
             let mut counts = self.handle.handed_on.lock();

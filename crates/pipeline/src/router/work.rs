@@ -195,7 +195,7 @@ impl Router {
     /// stands before it in its batch is committed with it, so its senders are told with it too.
     async fn decide(&mut self, fanout: &mut Fanout) -> Result<(), RouterError> {
         self.outputs.add(fanout).await?;
-        let tickets = self.append().await?;
+        let tickets = self.append(true).await?;
         let source = fanout.routed.source;
         let position = source.position;
         let mut answers = std::mem::take(&mut self.answers);
