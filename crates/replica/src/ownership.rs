@@ -8,6 +8,9 @@
 //!
 //! An item's run may end by itself, because its own state is gone or another process was believed the owner: it is given back
 //! and claimed again after a pause. What is run, and what a stale owner can still do, is [`Owns`]' matter; the log refuses it.
+//!
+//! A claim that is not used, because it could not be given back or nobody heard that it was stored, would keep everybody else
+//! from the item for as long as this process lives: it is looked for until it is gone.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use tokio::time::Instant;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Wait before an item whose run ended by itself is claimed again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long an unused claim is looked for where the log shows another's: a server that was deposed shows what was for some seconds.
+const LOOKED_FOR: Duration = Duration::from_secs(30);
 /// Wait before a lease is asked for again.
 const JOIN_AGAIN: Duration = Duration::from_millis(500);
 /// How long what was owned may take to end when the lease is lost.
@@ -71,6 +76,20 @@ pub struct Ownership {
     pub replica: String,
     /// How long things last.
     pub terms: Terms,
+}
+
+/// A claim that may be in the log and is not used.
+struct Unused {
+    /// When it is looked for next.
+    at: Instant,
+    /// When it counts as another's.
+    until: Instant,
+}
+
+impl Unused {
+    fn since(now: Instant) -> Self {
+        Self { at: now + AGAIN_AFTER, until: now + LOOKED_FOR }
+    }
 }
 
 struct Running {
@@ -126,6 +145,7 @@ impl Ownership {
                 owns: Arc::clone(&owns),
                 running: HashMap::new(),
                 not_before: HashMap::new(),
+                unused: HashMap::new(),
             };
             membership.run(stop.clone()).await;
             membership.end().await;
@@ -141,6 +161,7 @@ struct Membership {
     owns: Arc<dyn Owns>,
     running: HashMap<String, Running>,
     not_before: HashMap<String, Instant>,
+    unused: HashMap<String, Unused>,
 }
 
 impl Membership {
@@ -153,6 +174,7 @@ impl Membership {
             let wanted: BTreeSet<String> =
                 self.items.borrow_and_update().iter().filter(|item| mine(item)).cloned().collect();
             self.give_back(&wanted).await;
+            self.give_back_unused(&wanted).await;
             self.claim(&wanted).await;
             let member = Arc::clone(&self.member);
             tokio::select! {
@@ -187,8 +209,35 @@ impl Membership {
             }
             tracing::info!(role = self.role, item, epoch = running.claim.epoch, "given back");
             if let Err(error) = self.member.release(running.claim).await {
-                // The claim stays; this process finds that it is its own, another one waits for the lease to end.
-                tracing::warn!(role = self.role, item, %error, "cannot be given back");
+                tracing::warn!(role = self.role, item, %error, "cannot be given back yet");
+                self.unused.insert(item, Unused::since(Instant::now()));
+            }
+        }
+    }
+
+    /// Gives back what this process may have claimed and does not use. Where it is wanted again, that claim is taken up instead.
+    async fn give_back_unused(&mut self, wanted: &BTreeSet<String>) {
+        let now = Instant::now();
+        let due =
+            |(item, unused): (&String, &Unused)| (unused.at <= now && !wanted.contains(item)).then(|| item.clone());
+        let due: Vec<String> = self.unused.iter().filter_map(due).collect();
+        for item in due {
+            let released = match self.member.claim(&item).await {
+                Ok(Claiming::Ours(claim)) => self.member.release(claim).await.map(|()| true),
+                Ok(Claiming::Held { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+            let now = Instant::now();
+            match released {
+                Ok(true) => drop(self.unused.remove(&item)),
+                Ok(false) => {
+                    self.unused.retain(|other, unused| *other != item || now < unused.until);
+                    self.unused.entry(item).and_modify(|unused| unused.at = now + AGAIN_AFTER);
+                }
+                Err(error) => {
+                    tracing::debug!(role = self.role, item, %error, "cannot be given back yet");
+                    self.unused.insert(item, Unused::since(now));
+                }
             }
         }
     }
@@ -203,6 +252,7 @@ impl Membership {
             match self.member.claim(item).await {
                 Ok(Claiming::Ours(claim)) => {
                     tracing::info!(role = self.role, item, epoch = claim.epoch, "owned");
+                    self.unused.remove(item);
                     let (stop, stopped) = watch::channel(false);
                     let tenure = Tenure { member: Arc::clone(&self.member), epoch: claim.epoch };
                     let task = tokio::spawn(self.owns.run(item.clone(), tenure, stopped));
@@ -211,6 +261,8 @@ impl Membership {
                 Ok(Claiming::Held { .. }) => {}
                 Err(error) => {
                     tracing::warn!(role = self.role, item, %error, "cannot be claimed now");
+                    // It may be stored, or be yet.
+                    self.unused.insert(item.clone(), Unused::since(Instant::now()));
                     return;
                 }
             }

@@ -1,4 +1,4 @@
-use barid_log::memory::MemoryLog;
+use barid_log::memory::{Fault, MemoryLog};
 use parking_lot::Mutex;
 
 use super::*;
@@ -130,4 +130,73 @@ async fn what_a_process_owned_is_free_when_it_ends_in_good_order_though_somebody
     let next = Member::join(Arc::clone(&log), "test", "next", terms).await.unwrap();
     let claimed = tokio::time::timeout(Duration::from_secs(30), next.claim("a")).await.expect("an answer").unwrap();
     assert!(matches!(claimed, Claiming::Ours(claim) if claim.epoch > tenure.epoch));
+}
+
+/// One that never renews its lease within a test.
+async fn member(log: &MemoryLog, name: &str) -> Arc<Member> {
+    let hour = Duration::from_secs(3_600);
+    let terms = Terms { lease: 10 * hour, guard: hour, renew: hour };
+    Arc::new(Member::join(Arc::new(log.clone()), "test", name, terms).await.unwrap())
+}
+
+async fn owning(log: &MemoryLog) -> Membership {
+    Membership {
+        role: "test",
+        member: member(log, "first").await,
+        items: watch::channel(BTreeSet::new()).1,
+        owns: Arc::new(Notes { name: "first", seen: Arc::default() }),
+        running: HashMap::new(),
+        not_before: HashMap::new(),
+        unused: HashMap::new(),
+    }
+}
+
+/// Another gets the item, while this one looks after what it does not want.
+async fn comes_free(mut membership: Membership, log: &MemoryLog) {
+    let next = member(log, "next").await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !matches!(next.claim("a").await.unwrap(), Claiming::Ours(_)) {
+        assert!(Instant::now() < deadline, "nobody else ever gets it");
+        membership.give_back(&BTreeSet::new()).await;
+        membership.give_back_unused(&BTreeSet::new()).await;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_given_back_is_given_back_when_the_log_answers_again() {
+    for fault in [Fault::UnknownLost, Fault::UnknownStored, Fault::NoSpace] {
+        let log = MemoryLog::new(1);
+        let mut membership = owning(&log).await;
+        membership.claim(&BTreeSet::from(["a".to_owned()])).await;
+        assert_eq!(membership.running.len(), 1);
+        log.fail_next(fault);
+        while !membership.running.is_empty() {
+            membership.give_back(&BTreeSet::new()).await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        comes_free(membership, &log).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_claimed_without_hearing_of_it_and_is_not_wanted_any_more_comes_free() {
+    let log = MemoryLog::new(1);
+    let mut membership = owning(&log).await;
+    log.fail_next(Fault::UnknownStored);
+    membership.claim(&BTreeSet::from(["a".to_owned()])).await;
+    assert!(membership.running.is_empty());
+    comes_free(membership, &log).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_claimed_without_hearing_of_it_is_owned_where_it_is_still_wanted() {
+    let log = MemoryLog::new(1);
+    let mut membership = owning(&log).await;
+    log.fail_next(Fault::UnknownStored);
+    let wanted = BTreeSet::from(["a".to_owned()]);
+    membership.claim(&wanted).await;
+    membership.give_back_unused(&wanted).await;
+    membership.claim(&wanted).await;
+    assert_eq!((membership.running.len(), membership.unused.len()), (1, 0));
 }
