@@ -27,9 +27,9 @@ fn a_reader_finds_its_position_and_what_follows_without_a_gap() {
     assert_eq!(found(&heard, &subject, 1, 100), [10, 12, 15], "what is missing before the last is not read over");
     assert_eq!(found(&heard, &subject, 5, 100), [12, 15], "also from the middle of a block");
     assert_eq!(found(&heard, &subject, 5, 3), [12], "not more than is asked for");
-    assert_eq!(found(&heard, &subject, 10, 100), [], "nothing stands in for what was not heard");
+    assert!(found(&heard, &subject, 10, 100).is_empty(), "nothing stands in for what was not heard");
     assert_eq!(found(&heard, &subject, 14, 100), [21]);
-    assert_eq!(found(&heard, &self::subject("in.01"), 1, 100), []);
+    assert!(found(&heard, &self::subject("in.01"), 1, 100).is_empty());
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_oldest_of_all_subjects_goes_where_there_is_too_much() {
     for n in 0..100 {
         heard.keep(&busy, block(2 + n, 1 + n, 1, 256 << 10));
     }
-    assert_eq!(found(&heard, &quiet, 1, 1), []);
+    assert!(found(&heard, &quiet, 1, 1).is_empty());
     assert!(heard.bytes <= MOST_BYTES);
     assert_eq!(found(&heard, &busy, 100, 10), [101]);
     assert_eq!(heard.order.len(), heard.of.values().map(VecDeque::len).sum::<usize>());
