@@ -15,6 +15,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 const UNANSWERED: Duration = Duration::from_secs(15);
 /// The schema where nobody names one.
 const SCHEMA: &str = "barid";
+/// Largest password file, in bytes: its first line is what counts.
+const PASSWORD_BYTES_MAX: u64 = 16 << 10;
+/// Largest file of authorities, in bytes: a bundle of some hundred.
+const AUTHORITIES_BYTES_MAX: u64 = 1 << 20;
 /// Connections that ask at a time, besides the one that writes: as many as people and the console ask at once.
 pub(crate) const READERS: usize = 6;
 
@@ -69,7 +73,8 @@ impl Options {
     pub fn read(url: &str, password: Option<&Path>, authorities: Option<&Path>) -> Result<Self, OptionsError> {
         let mut config: Config = url.parse().map_err(|_| OptionsError::Address("it is no such address".to_owned()))?;
         if let Some(path) = password {
-            let text = std::fs::read_to_string(path).map_err(|error| file(path, error.to_string()))?;
+            let text = barid_files::read_text(path, PASSWORD_BYTES_MAX);
+            let text = text.map_err(|error| file(path, error.to_string()))?;
             let line = text.lines().next().unwrap_or_default();
             if line.is_empty() {
                 return Err(file(path, "its first line should be the password".to_owned()));
@@ -130,7 +135,7 @@ fn file(path: &Path, text: String) -> OptionsError {
 
 fn tls(authorities: &Path) -> Result<Arc<ClientConfig>, OptionsError> {
     let wrong = |text: String| file(authorities, text);
-    let pem = std::fs::read(authorities).map_err(|error| wrong(error.to_string()))?;
+    let pem = barid_files::read(authorities, AUTHORITIES_BYTES_MAX).map_err(|error| wrong(error.to_string()))?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in barid_pem::certificates(&pem).map_err(|error| wrong(error.to_string()))? {
         roots.add(certificate).map_err(|error| wrong(error.to_string()))?;

@@ -3,12 +3,14 @@
 //! `scripts/nats-users INSTALLATION DIRECTORY`: `DIRECTORY/accounts.conf` for the servers (`include accounts.conf`), and `DIRECTORY/ROLE.seed` for the service of
 //! that name, readable by its owner alone. Seeds that are there are kept, so that a second run after an upgrade renews the rights and nothing else.
 
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use barid_log_nats::{Role, accounts};
 use nkeys::KeyPair;
+
+/// Largest file of a seed, in bytes; a seed has 58.
+const SEED_BYTES_MAX: u64 = 1_024;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,10 +33,10 @@ fn main() -> Result<(), Failure> {
 /// The key pair in a file, or a new one.
 fn pair(path: &Path) -> Result<KeyPair, Failure> {
     if path.exists() {
-        return Ok(KeyPair::from_seed(std::fs::read_to_string(path)?.trim())?);
+        let seed = barid_files::read_text(path, SEED_BYTES_MAX);
+        return Ok(KeyPair::from_seed(seed.map_err(|error| format!("{}: {error}", path.display()))?.trim())?);
     }
     let pair = KeyPair::new_user();
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", pair.seed()?)?;
+    barid_files::replace(path, format!("{}\n", pair.seed()?).as_bytes())?;
     Ok(pair)
 }

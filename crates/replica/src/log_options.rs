@@ -1,6 +1,5 @@
 //! Where the log of a mesh is: flags, and the environment variables named beside them.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -151,11 +150,11 @@ fn user_of(url: &str) -> (String, Option<(String, String)>) {
 fn seed(path: &Path) -> Result<String, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::new(Exit::Configuration, format!("{}: {error}", path.display()));
-    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
-    let mut text = String::new();
-    file.take(SEED_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
-    if text.len() as u64 > SEED_BYTES_MAX {
-        return Err(failed(&"too large for the seed of an NKEY user: name the file with the seed alone"));
+    match barid_files::read_text(path, SEED_BYTES_MAX) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            Err(failed(&"too large for the seed of an NKEY user: name the file with the seed alone"))
+        }
+        Err(error) => Err(failed(&error)),
     }
-    Ok(text.trim().to_owned())
 }

@@ -2,7 +2,7 @@
 //!
 //! Secrets of destinations are read by name through [`variable`], so that one place knows what was asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to log: a level (`info`) or directives (`barid_delivery=debug,info`).
 pub const LOG: &str = "BARID_LOG";
@@ -16,6 +16,11 @@ pub const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 pub const DATA: &str = "BARID_DATA";
 /// Who acts, where no option says so and the operating system's user is not the person.
 pub const ACTOR: &str = "BARID_ACTOR";
+
+/// Where the system's users are.
+const USERS: &str = "/etc/passwd";
+/// Most bytes of it that are read: tens of thousands of users.
+const USERS_BYTES_MAX: u64 = 4 << 20;
 
 /// A variable's value; none where it is unset, empty or not UTF-8.
 #[must_use]
@@ -32,7 +37,7 @@ pub fn actor() -> String {
 /// The name of the process's user. Not `$USER` first: after `sudo -u` that may still be somebody else's.
 fn user_name() -> Option<String> {
     let uid = rustix::process::getuid().as_raw().to_string();
-    let from_passwd = std::fs::read_to_string("/etc/passwd").ok().and_then(|text| {
+    let from_passwd = barid_files::read_text(Path::new(USERS), USERS_BYTES_MAX).ok().and_then(|text| {
         text.lines().find_map(|line| {
             let mut fields = line.split(':');
             let name = fields.next()?;

@@ -14,6 +14,7 @@ use barid_runtime::control::protocol::{CertificateStatus, DestinationState, Dest
 
 use crate::backlog::waiting;
 use crate::connect::ReceiverCertificate;
+use crate::connect::secret::SECRET_BYTES_MAX;
 use crate::destinations::{Destinations, Running};
 use crate::owner::status::View;
 
@@ -57,7 +58,8 @@ pub fn certificates(destinations: &Destinations) -> Vec<CertificateStatus> {
 pub fn files(snapshot: &Snapshot, folder: &Path) -> Vec<CertificateStatus> {
     let read = |(owner, file): (String, &SecretFile)| {
         // One that cannot be read is told of by who uses it.
-        let all = std::fs::read(file.path(folder)).map(|pem| barid_pem::expires(&pem)).unwrap_or_default();
+        let pem = barid_files::read(&file.path(folder), SECRET_BYTES_MAX);
+        let all = pem.map(|pem| barid_pem::expires(&pem)).unwrap_or_default();
         all.into_iter().map(move |one| CertificateStatus {
             owner: owner.clone(),
             subject: one.subject,

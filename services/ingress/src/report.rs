@@ -9,6 +9,7 @@ use barid_model::Timestamp;
 use barid_runtime::control::protocol::{CertificateStatus, ListenerStatus, SenderStatus};
 
 use crate::custody::Traffic;
+use crate::secrets::SECRET_BYTES_MAX;
 use crate::{Listeners, SenderCertificate};
 
 /// The listeners.
@@ -50,7 +51,8 @@ pub fn certificates(listeners: &Listeners) -> Vec<CertificateStatus> {
 pub fn files(snapshot: &Snapshot, folder: &Path) -> Vec<CertificateStatus> {
     let read = |(owner, file): (String, &SecretFile)| {
         // One that cannot be read is told of by who uses it.
-        let all = std::fs::read(file.path(folder)).map(|pem| barid_pem::expires(&pem)).unwrap_or_default();
+        let pem = barid_files::read(&file.path(folder), SECRET_BYTES_MAX);
+        let all = pem.map(|pem| barid_pem::expires(&pem)).unwrap_or_default();
         all.into_iter().map(move |one| CertificateStatus {
             owner: owner.clone(),
             subject: one.subject,

@@ -1,14 +1,14 @@
 //! Where the values behind names of secrets come from: files below the documents' directory, or what the process shell
 //! provides for environment variables. Values are read when they are needed and never logged.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use barid_config::settings::{Secret, SecretFile};
 
 /// Largest secret file that is read: a certificate chain with a hundred authorities.
-const SECRET_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Gives secret values. Called on a blocking thread, never for a message.
 pub trait Secrets: Send + Sync + 'static {
@@ -46,12 +46,7 @@ impl Secrets for SecretFiles {
     fn file(&self, file: &SecretFile) -> io::Result<Vec<u8>> {
         let path = file.path(&self.directory);
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let mut bytes = Vec::new();
-        std::fs::File::open(&path).map_err(named)?.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(named)?;
-        if bytes.len() as u64 > SECRET_BYTES_MAX {
-            return Err(named(io::Error::other(format!("larger than {SECRET_BYTES_MAX} bytes"))));
-        }
-        Ok(bytes)
+        barid_files::read(&path, SECRET_BYTES_MAX).map_err(named)
     }
 
     fn value(&self, secret: &Secret) -> io::Result<Vec<u8>> {

@@ -1,8 +1,7 @@
 //! The last snapshot that a replica applied, on disk: a start needs no publisher.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 
@@ -49,14 +48,11 @@ impl LastGood {
     /// # Errors
     /// [`KeptError`].
     pub fn load(&self) -> Result<Option<Published>, KeptError> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
+        let bytes = match barid_files::read(&self.path, limits::MESSAGE_BYTES_MAX as u64) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(self.fault(source)),
         };
-        let mut bytes = Vec::new();
-        let most = limits::MESSAGE_BYTES_MAX as u64;
-        file.take(most).read_to_end(&mut bytes).map_err(|source| self.fault(source))?;
         let decoded = Published::decode(&Bytes::from(bytes));
         decoded.map(Some).map_err(|source| KeptError::Damaged { path: self.path.clone(), source })
     }
@@ -66,17 +62,7 @@ impl LastGood {
     /// # Errors
     /// [`KeptError::File`].
     pub fn store(&self, snapshot: &Published) -> Result<(), KeptError> {
-        self.replace(&snapshot.encode()).map_err(|source| self.fault(source))
-    }
-
-    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let new = self.path.with_extension("new");
-        let mut file = File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&new, &self.path)?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+        barid_files::replace(&self.path, &snapshot.encode()).map_err(|source| self.fault(source))
     }
 
     fn fault(&self, source: io::Error) -> KeptError {

@@ -2,7 +2,7 @@
 //! connection is made, so a renewed certificate serves the next connection and disturbs none that is open.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -134,13 +134,7 @@ impl Files {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let fault = |source: io::Error| TlsError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(fault)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fault)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(fault(io::Error::other(format!("larger than {FILE_BYTES_MAX} bytes"))));
-    }
-    Ok(bytes)
+    barid_files::read(path, FILE_BYTES_MAX).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }
 
 fn build(credentials: &Credentials, files: Files) -> Result<Built, TlsError> {

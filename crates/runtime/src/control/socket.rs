@@ -16,6 +16,8 @@ use crate::environment;
 pub const SOCKET_FILE: &str = "control.sock";
 /// The file that says where the socket is, where its path would be too long.
 const POINTER_FILE: &str = "control.path";
+/// Most bytes of it that are read: the longest path of a system.
+const POINTER_BYTES_MAX: u64 = 4_096;
 /// Longest path of a socket in bytes: below the smallest limit of the systems we build for (104 with the closing zero).
 const PATH_BYTES_MAX: usize = 100;
 
@@ -81,7 +83,7 @@ pub fn locate(data: &Path) -> Result<Option<PathBuf>, SocketError> {
             return Ok(Some(direct));
         }
     }
-    let Ok(text) = std::fs::read(data.join(POINTER_FILE)) else { return Ok(None) };
+    let Ok(text) = barid_files::read(&data.join(POINTER_FILE), POINTER_BYTES_MAX) else { return Ok(None) };
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(&text));
     let Ok(socket) = std::fs::symlink_metadata(&path) else { return Ok(None) };
     let owner = std::fs::metadata(data).map_err(|source| SocketError::File { path: data.to_owned(), source })?.uid();

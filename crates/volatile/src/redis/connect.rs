@@ -125,9 +125,5 @@ fn tls(options: &Options) -> Result<Option<Arc<ClientConfig>>, String> {
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    use std::io::Read as _;
-    let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(wrong)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(wrong)?;
-    Ok(bytes)
+    barid_files::read(path, FILE_BYTES_MAX).map_err(|error| format!("{}: {error}", path.display()))
 }

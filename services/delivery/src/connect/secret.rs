@@ -115,10 +115,8 @@ impl FileSecrets {
             known.checked = now;
             return Ok(known.value.clone());
         }
-        if meta.len() > SECRET_BYTES_MAX {
-            return Err(fail(format!("it has {} bytes; at most {SECRET_BYTES_MAX} are read", meta.len())));
-        }
-        let value = SecretValue::new(&std::fs::read(&path).map_err(|error| fail(error.to_string()))?);
+        let bytes = barid_files::read(&path, SECRET_BYTES_MAX).map_err(|error| fail(error.to_string()))?;
+        let value = SecretValue::new(&bytes);
         seen.insert(at.clone(), Seen { checked: now, stamp, value: value.clone() });
         Ok(value)
     }

@@ -5,6 +5,7 @@
 //! any more what may go.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{Error, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,10 @@ const WATCHED_FOR: Duration = Duration::from_secs(600);
 const TOLD_EVERY: Duration = Duration::from_secs(3_600);
 /// The file with a history's name.
 const NAME_FILE: &str = "history.id";
-/// Largest such file, in bytes.
-const NAME_BYTES_MAX: usize = 64;
+/// Largest such file, in bytes: people's editors end lines.
+const NAME_FILE_BYTES_MAX: u64 = 64;
+/// Length of a name, in bytes: an id without its hyphens.
+const NAME_BYTES: usize = 32;
 
 /// How far one history is, as it stands in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,22 +87,31 @@ impl Reader {
 
 /// The name of the history in a data directory: made once, so that a process that is started again is the same reader.
 ///
+/// One that is empty or cut off is not replaced by a new one: the log notes under the old one that a history lacks something, and
+/// under a new one such a history would be taken for whole, and would decide what may go. Nor is what is left of it a name:
+/// histories that were begun in the same minute begin alike.
+///
 /// # Errors
-/// Where it can neither be read nor written.
+/// Where it can neither be read nor written, or is no name; they name the file.
 pub fn name(data: &Path, new: MessageUid) -> std::io::Result<String> {
     let file = data.join(NAME_FILE);
-    match std::fs::read_to_string(&file) {
+    let named = |error: Error| Error::new(error.kind(), format!("{}: {error}", file.display()));
+    match barid_files::read_text(&file, NAME_FILE_BYTES_MAX) {
         Ok(text) => {
             let name = text.trim();
-            let right = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
-            if right { Ok(name.to_owned()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+            if name.len() == NAME_BYTES && name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                return Ok(name.to_owned());
+            }
+            let remedy = "the name of this history is empty or cut off: write the right one into it (the log has it as the key \
+                          history.<name>), or start with an empty data directory to have the history filled anew";
+            Err(named(Error::new(ErrorKind::InvalidData, remedy)))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             let name = new.to_string().replace('-', "");
-            std::fs::write(&file, &name)?;
+            barid_files::replace(&file, name.as_bytes()).map_err(named)?;
             Ok(name)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(named(error)),
     }
 }
 

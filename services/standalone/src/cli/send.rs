@@ -1,6 +1,6 @@
 //! `barid send`: messages from files to a listener, as a sender would; with a rate and connections, a load test.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,13 +112,11 @@ pub(super) async fn run(args: Args, context: &mut Context) -> Result<Exit, Failu
 fn token(path: &Path) -> Result<String, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::new(Exit::Failure, format!("cannot read {}: {error}", path.display()));
-    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
-    let mut text = String::new();
-    file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
-    if text.len() as u64 > TOKEN_BYTES_MAX {
-        return Err(failed(&"it is too large for a token"));
+    match barid_files::read_text(path, TOKEN_BYTES_MAX) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Err(failed(&"it is too large for a token")),
+        Err(error) => Err(failed(&error)),
     }
-    Ok(text.trim().to_owned())
 }
 
 fn options(args: Args, messages: u64) -> Result<Options, Failure> {

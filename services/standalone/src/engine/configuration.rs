@@ -1,8 +1,7 @@
 //! The documents: loaded, compiled, stored as last good, made to run, and looked at again every second.
 
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,8 @@ use barid_delivery::destinations::Destinations;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The last good documents, in the data directory.
 pub(super) const LAST_GOOD: &str = "snapshot.json";
+/// Most bytes of them that are read: far beyond any documents.
+pub(super) const LAST_GOOD_BYTES_MAX: u64 = 256 << 20;
 
 /// Why the documents do not run.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +106,7 @@ impl Configuration {
     /// revisions cannot be stored.
     pub(super) async fn start(&self) -> Result<Watcher, StartError> {
         let sources = load_dir(&self.directory);
-        let before = match std::fs::read(&self.last_good) {
+        let before = match barid_files::read(&self.last_good, LAST_GOOD_BYTES_MAX) {
             Ok(text) => {
                 restore(&text).inspect_err(|error| tracing::warn!(%error, "the last good documents are not used")).ok()
             }
@@ -207,10 +208,7 @@ impl Configuration {
 
     /// Keeps the good documents for the next start, should they be wrong then.
     fn keep(&self, snapshot: &Snapshot) {
-        let temporary = self.last_good.with_extension("tmp");
-        let written =
-            write_private(&temporary, &kept(snapshot)).and_then(|()| std::fs::rename(&temporary, &self.last_good));
-        if let Err(error) = written {
+        if let Err(error) = barid_files::replace(&self.last_good, &kept(snapshot)) {
             tracing::warn!(path = %self.last_good.display(), %error, "the last good documents cannot be kept");
         }
     }
@@ -261,15 +259,4 @@ pub(super) fn restore(text: &[u8]) -> Result<Arc<Snapshot>, RestoreError> {
         snapshot.number = kept.number;
     }
     Ok(snapshot)
-}
-
-/// Writes a file for its owner alone: documents tell of receivers, users and rules.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    // One that a version before left behind may be open to others.
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    file.write_all(bytes)?;
-    // Else a power cut may leave an empty file under the name that it gets next.
-    file.sync_all()
 }

@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::commands::offline_status;
-use super::configuration::{LAST_GOOD, restore};
+use super::configuration::{LAST_GOOD, LAST_GOOD_BYTES_MAX, restore};
 use super::storage;
 use barid_custody::Channels;
 use barid_ledger_service::commands::history::History;
@@ -41,7 +41,8 @@ pub(super) async fn open(data: &Path) -> CommandResult<Arc<dyn Commands>> {
         let opened = tokio::task::spawn_blocking(move || storage::open(&data, storage::unobserved())).await;
         opened.map_err(CommandError::failed)?.map_err(|failure| unavailable(&failure))?
     };
-    let snapshot = std::fs::read(data.join(LAST_GOOD)).ok().and_then(|text| restore(&text).ok());
+    let kept = barid_files::read(&data.join(LAST_GOOD), LAST_GOOD_BYTES_MAX);
+    let snapshot = kept.ok().and_then(|text| restore(&text).ok());
     let snapshot = snapshot.unwrap_or_default();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let known = Known::of(&storage.log, &snapshot, clock.now(), false).await.map_err(CommandError::failed)?;

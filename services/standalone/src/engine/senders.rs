@@ -14,8 +14,6 @@ use barid_model::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::configuration::write_private;
-
 /// The file in the data directory.
 const FILE: &str = "senders.json";
 /// How often is looked for new ones: what a crash forgets.
@@ -93,20 +91,15 @@ fn certificates(shown: &[ShownCertificate]) -> Vec<SenderCertificate> {
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<ShownCertificate>> {
-    use std::io::Read as _;
-    let mut text = Vec::new();
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut text)?;
+    let text = barid_files::read(path, FILE_BYTES_MAX)?;
     let kept: Vec<Kept> = serde_json::from_slice(&text)?;
     Ok(kept.into_iter().filter_map(shown).collect())
 }
 
 fn write(path: &Path, shown: &[ShownCertificate]) {
     let kept: Vec<Kept> = shown.iter().map(kept).collect();
-    let temporary = path.with_extension("tmp");
-    let written = serde_json::to_vec(&kept)
-        .map_err(std::io::Error::from)
-        .and_then(|text| write_private(&temporary, &text))
-        .and_then(|()| std::fs::rename(&temporary, path));
+    let written =
+        serde_json::to_vec(&kept).map_err(std::io::Error::from).and_then(|text| barid_files::replace(path, &text));
     if let Err(error) = written {
         tracing::warn!(path = %path.display(), %error, "the certificates that senders have shown cannot be kept");
     }

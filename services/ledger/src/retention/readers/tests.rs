@@ -48,3 +48,31 @@ fn its_name_outlives_its_process() {
     std::fs::write(data.path().join(NAME_FILE), "../x").unwrap();
     assert!(name(data.path(), new()).is_err());
 }
+
+#[test]
+fn a_history_keeps_its_name_over_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = name(folder.path(), MessageUid::new(BEGIN)).unwrap();
+    assert_eq!(name(folder.path(), MessageUid::new(BEGIN.plus(HOUR))).unwrap(), first);
+    let text = std::fs::read_to_string(folder.path().join(NAME_FILE)).unwrap();
+    assert_eq!(text, first);
+    std::fs::write(folder.path().join(NAME_FILE), format!("{first}\n")).unwrap();
+    assert_eq!(name(folder.path(), MessageUid::new(BEGIN.plus(HOUR))).unwrap(), first, "written by an editor");
+}
+
+#[test]
+fn a_history_whose_name_is_empty_cut_off_or_something_else_does_not_begin_under_another_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(NAME_FILE);
+    let whole = name(folder.path(), MessageUid::new(BEGIN)).unwrap();
+    for left in ["", "\n", &whole[..31], &whole[..1], "../../../../../../../../etc/passwd.."] {
+        std::fs::write(&file, left).unwrap();
+        let error = name(folder.path(), MessageUid::new(BEGIN.plus(HOUR))).unwrap_err().to_string();
+        assert!(error.contains(&*file.to_string_lossy()), "{error}");
+        assert!(error.contains("start with an empty data directory"), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), left, "it is left as it was");
+    }
+    std::fs::write(&file, "x".repeat(65)).unwrap();
+    let error = name(folder.path(), MessageUid::new(BEGIN)).unwrap_err().to_string();
+    assert!(error.ends_with("history.id: larger than 64 bytes"), "{error}");
+}
