@@ -245,14 +245,20 @@ async fn a_facility_that_sends_without_waiting_is_not_read_before_its_turn_and_i
     let house = limited(20, 5).pipeline(4).open().await;
     let mut client = house.connect().await;
     let all: Vec<u8> = (0..30).flat_map(|n| framed(&adt(&format!("p{n}")))).collect();
-    client.send(&all).await;
+    // A machine that is slow makes all of it later: nothing here is a bound from above on time.
     let started = tokio::time::Instant::now();
-    for n in 0..30 {
+    client.send(&all).await;
+    for n in 0..30_u32 {
         assert_eq!(msa(&client.answer().await), ("AA", format!("p{n}").as_str()));
+        let turn = Duration::from_millis(50) * n.saturating_sub(5);
+        assert!(started.elapsed() >= turn, "p{n} after {:?}", started.elapsed());
+        let submitted = house.memory.submitted().len();
+        // Five at once and 20 a second are answered, and as many as the pipeline has are read besides.
+        let turns = 5 + started.elapsed().as_millis() / 50 + 1;
+        assert!(submitted as u128 <= turns + 4, "{submitted} are read where {turns} have had their turn");
     }
-    assert!(started.elapsed() >= Duration::from_millis(1_200), "{:?}", started.elapsed());
     let held = house.metric("barid_ingress_held_total{listener=\"default/mllp\"}");
-    assert!((20.0..=25.0).contains(&held), "{held}");
+    assert!((1.0..=25.0).contains(&held), "{held}");
 }
 
 #[tokio::test]
