@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use barid_log::{Ticket, Writer};
+use barid_log::{LogError, Ticket, Writer};
 use barid_model::record::{Answer, AnswerRecord, OutRecord, OutcomeRecord, ParkEvent, ParkRecord, Parked, Record as _};
 use barid_model::{Digest, Finding, Outcome, Partition, Payload};
 use bytes::Bytes;
@@ -285,9 +285,15 @@ impl Owner {
         }
     }
 
-    /// Appends what was decided. It is awaited as it becomes durable.
+    /// Whether nobody else can own the destination. The log refuses what a stale owner sent to it before its successor began; what it
+    /// would append afterwards is in its place there as long as the successor has not appended, and takes deliveries back.
+    fn may_append(&self) -> bool {
+        self.options.fence.as_ref().is_none_or(|fence| fence.holds())
+    }
+
+    /// Appends what was decided. It is awaited as it becomes durable. While the lease has run out it waits for a later step.
     pub(super) async fn write(&mut self) -> Result<(), OwnerError> {
-        if self.writing.is_empty() {
+        if self.writing.is_empty() || !self.may_append() {
             return Ok(());
         }
         let (first_outcome, first_park) = self.writing.next();
@@ -295,6 +301,9 @@ impl Owner {
         let first_park = self.writing.untold.take().map_or(first_park, |untold| untold.min(first_park));
         let mut landed = Vec::new();
         let park = self.append_park(&mut landed).await?;
+        if !self.may_append() {
+            return Err(LogError::Busy("the lease has run out between two appends".into()).into());
+        }
         let (outcome, answers) = self.append_outcomes(&mut landed).await?;
         landed.extend(self.writing.told.drain(..).map(Landed::Told));
         let id = self.in_flight.begin(InFlight { outcome: unmarked.min(first_outcome), park: first_park });

@@ -1,7 +1,10 @@
-//! A new owner whose questions are answered by a server of the log that was deposed and does not know it yet.
+//! A new owner whose questions are answered by a server of the log that was deposed and does not know it yet; and one that
+//! does not know yet that it was.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use barid_log::memory::MemoryLog;
 use barid_log::{
@@ -142,12 +145,12 @@ impl Log for Deposed {
     }
 }
 
-/// A lease that holds.
-struct Holds;
+/// A lease that holds, or has run out.
+struct Holds(AtomicBool);
 
 impl Fence for Holds {
     fn holds(&self) -> bool {
-        true
+        self.0.load(Ordering::SeqCst)
     }
 
     fn ended(&self) -> BoxFuture<'_, ()> {
@@ -160,7 +163,7 @@ impl Fence for Holds {
 }
 
 fn fence() -> Option<Arc<dyn Fence>> {
-    Some(Arc::new(Holds))
+    Some(Arc::new(Holds(AtomicBool::new(true))))
 }
 
 fn house(log: &Arc<Deposed>, receiver: Receiver) -> House {
@@ -244,4 +247,21 @@ async fn nothing_comes_back_from_park_before_what_stands_before_it_in_out_though
     let mut owner = house.owner_behind(fence()).await;
     log.shown.lock().remove(&out);
     assert_eq!(owner.wants_park(), None, "the first has not been read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_whose_lease_has_run_out_writes_nothing_behind_its_successors_back() {
+    let log = Deposed::new();
+    let mut house = house(&log, Receiver::new(|_| Does::Slowly));
+    let lease = Arc::new(Holds(AtomicBool::new(true)));
+    let owner = house.run_behind(Manners::default(), Some(Arc::clone(&lease) as Arc<dyn Fence>));
+    house.route(1, |_| vec![1]).await;
+    owner.until("it is on its way", |view| view.sending == 1).await;
+    lease.0.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(house.took(|_| true), [1]);
+    assert!(house.outcomes().await.is_empty(), "another may have begun");
+    lease.0.store(true, Ordering::SeqCst);
+    owner.until("it is told", |view| view.finished == [(P, 1)]).await;
+    owner.stop().await;
 }
