@@ -11,6 +11,7 @@
 mod mesh_backlog;
 mod mesh_cluster;
 mod mesh_configuration;
+mod mesh_flow;
 mod mesh_history;
 mod mesh_people;
 mod mesh_redis;

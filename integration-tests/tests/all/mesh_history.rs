@@ -7,21 +7,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use barid_testkit::generate::Generator;
 use barid_testkit::mesh::{Mesh, Role, Settings};
 use barid_testkit::process::free_port;
 use barid_testkit::receiver::{Faults, Options, Receiver};
-use barid_testkit::sender::{self, Listed, Load, Made};
+use barid_testkit::sender::{self, Listed, Load};
 use barid_testkit::servers::postgres::{self, DATABASE, Postgres, USER};
 use barid_testkit::servers::{TlsFiles, nats};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
 
+use crate::mesh_flow::Flow;
 use crate::mesh_takeover::load;
-use crate::process_relay::{Ended, PATIENCE};
+use crate::process_relay::PATIENCE;
 
 /// Who commands, and why.
 const BY: [&str; 4] = ["--actor", "amina", "--reason", "the history test"];
@@ -174,22 +174,19 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g4_two_ledgers_share_a_history_in_postgresql_that_is_killed_and_frozen_under_load() {
     let scene = Scene::set().await;
-    let generators: Vec<Generator> = (0..4).map(|n| Generator::new(n, &format!("H{n:02}"))).collect();
-    let (source, ended) = (Arc::new(Made::new(generators, u64::MAX)), Ended::default());
     let load = Load { connections: 4, rate: Some(RATE), ..load(0, scene.port) };
-    let stop = Arc::clone(&load.stop);
-    let sending = tokio::spawn(sender::run(load, source, ended.observer()));
+    let flow = Flow::begin(load, 4, &scene.receiver);
     scene.mesh.restart(Role::Ledger, STRANGER).unwrap();
     scene.comes_on("the start").await;
     let day = scene.long_ago().await;
     scene.dropped(&day).await;
 
     scene.database.kill();
-    let before = ended.count();
+    let before = flow.ended.count();
     scene.database.restart().unwrap();
     scene.database.ready().await.unwrap();
     scene.comes_on("a killed database").await;
-    assert!(ended.count() > before, "senders are acknowledged without it");
+    assert!(flow.ended.count() > before, "senders are acknowledged without it");
 
     scene.database.freeze().unwrap();
     tokio::time::sleep(FROZEN).await;
@@ -201,9 +198,7 @@ async fn g4_two_ledgers_share_a_history_in_postgresql_that_is_killed_and_frozen_
         scene.mesh.kill(Role::Ledger, number);
         scene.mesh.restart(Role::Ledger, number).unwrap();
     }
-    stop.store(true, Ordering::SeqCst);
-    let report = tokio::time::timeout(PATIENCE, sending).await.unwrap().unwrap();
-    assert_eq!(report.accepted, report.messages(), "{report:?}");
+    let (_, report) = flow.stop().await;
     let words = scene.mesh.log(Role::Ledger, STRANGER);
     assert!(words.contains("certificate") && !words.contains(USER.1), "who does not know the authority: {words}");
     scene.mesh.kill(Role::Ledger, STRANGER);

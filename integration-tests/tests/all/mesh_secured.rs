@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use barid_log_nats::accounts;
@@ -17,13 +16,14 @@ use barid_rpc::{Credentials, Tls};
 use barid_testkit::generate::Generator;
 use barid_testkit::mesh::{Mesh, Role, Secured, Settings};
 use barid_testkit::process::free_port;
-use barid_testkit::sender::{self, Listed, Load, Made};
+use barid_testkit::sender::{self, Listed, Load};
 use barid_testkit::servers::nats;
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa};
 
+use crate::mesh_flow::Flow;
 use crate::mesh_takeover::{documents, http, load};
-use crate::process_relay::{Ended, PATIENCE};
+use crate::process_relay::PATIENCE;
 
 const PARTITIONS: u32 = 16;
 /// The installation that services serve where they are not told another.
@@ -178,46 +178,29 @@ async fn d02_an_encrypted_mesh_changes_authority_certificates_and_keys_while_mes
     let stranger = tls(strangers.path(), "ledger");
     assert!(house.answers(Some(stranger)).await.is_err(), "another authority's certificate, until it is believed");
 
-    let ended = Ended::default();
-    let sent = Load { rate: Some(60.0), ..load(0, port) };
-    let stop = Arc::clone(&sent.stop);
-    let generators = (0..8).map(|n| Generator::new(n, &format!("H{n:02}"))).collect();
-    let sending = tokio::spawn(sender::run(sent, Arc::new(Made::new(generators, u64::MAX)), ended.observer()));
-    let passes = async |more: u64| {
-        let (from, begun) = (out.count(), Instant::now());
-        while out.count() < from + more {
-            assert!(begun.elapsed() < PATIENCE, "only {} of {more} messages passed", out.count() - from);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    passes(50).await;
+    let flow = Flow::begin(Load { rate: Some(60.0), ..load(0, port) }, 8, &out);
+    flow.passes(50).await;
     // First both are believed, then all have new certificates, then the old authority is not believed any more.
     believe(folder, &[&before, &after]);
     mesh.nats.reload(0).unwrap();
     after.sign(folder);
     mesh.nats.reload(0).unwrap();
-    passes(50).await;
+    flow.passes(50).await;
     // New connections between old processes and a new one: whoever calls it, or is called by it, shows its new certificate.
     for role in [Role::Parser, Role::Transformer, Role::Delivery] {
         house.again(role).await;
-        passes(20).await;
+        flow.passes(20).await;
     }
     believe(folder, &[&after]);
     mesh.nats.reload(0).unwrap();
     for role in [Role::Router, Role::Parser] {
         house.again(role).await;
-        passes(20).await;
+        flow.passes(20).await;
     }
     mesh.publish(false).unwrap();
     mesh.publish(true).unwrap();
-    passes(50).await;
-    stop.store(true, Ordering::SeqCst);
-    let report = tokio::time::timeout(PATIENCE, sending).await.unwrap().unwrap();
-    assert_eq!(report.accepted, report.messages(), "not all were acknowledged: {report:?}");
-    crate::process_relay::distinct(&out, usize::try_from(report.accepted).unwrap()).await;
-    let verdict = ended.history_at(&[("out", &out)]).judge();
-    println!("{verdict}");
-    assert!(verdict.is_clean(), "{verdict}");
+    flow.passes(50).await;
+    flow.end().await;
     only_the_new_is_believed(&house, port, &before, &after).await;
 }
 

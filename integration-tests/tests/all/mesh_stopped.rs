@@ -5,16 +5,14 @@
 //! connects anew, and sends again what it got no answer for. Needs the programs of all services (`cargo build`) and NATS.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use barid_testkit::generate::Generator;
 use barid_testkit::mesh::{Mesh, Role};
 use barid_testkit::process::free_port;
-use barid_testkit::sender::{self, Load, Made, Target};
+use barid_testkit::sender::{Load, Target};
 
 use crate::mesh_cluster::balancer::Balancer;
+use crate::mesh_flow::Flow;
 use crate::mesh_takeover::{documents, http, load, mesh};
 use crate::process_relay::{Ended, PATIENCE};
 
@@ -29,25 +27,13 @@ async fn d02_o01_every_service_ends_in_good_order_under_load_and_no_message_is_r
     let balancer = Balancer::start().await;
     let at = |number: usize| SocketAddr::from((Mesh::ingress(number), port));
     balancer.lead_to(vec![at(0), at(1)]);
-    let ended = Ended::default();
     let target = Target::Mllp(balancer.address.to_string());
-    let load = Load { rate: Some(80.0), connections: 8, pipeline: 2, ..load(0, port) };
-    let load = Load { target, ..load };
-    let stop = Arc::clone(&load.stop);
-    let generators = (0..8).map(|n| Generator::new(n, &format!("H{n:02}"))).collect();
-    let sending = tokio::spawn(sender::run(load, Arc::new(Made::new(generators, u64::MAX)), ended.observer()));
-    let passes = async |more: u64| {
-        let (from, begun) = (out.count(), Instant::now());
-        while out.count() < from + more {
-            assert!(begun.elapsed() < PATIENCE, "only {} of {more} messages passed", out.count() - from);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    passes(50).await;
+    let flow = Flow::begin(Load { target, rate: Some(80.0), pipeline: 2, ..load(0, port) }, 8, &out);
+    flow.passes(50).await;
     let again = |ended: &Ended| ended.0.lock().iter().filter(|done| done.attempts > 1).count();
     for role in [Role::Parser, Role::Transformer, Role::Ledger, Role::Delivery, Role::Router, Role::Ingress] {
         if role == Role::Ingress {
-            assert_eq!(again(&ended), 0, "none had to be sent again until now");
+            assert_eq!(again(&flow.ended), 0, "none had to be sent again until now");
             // As a service of Kubernetes does with one that is not ready any more.
             balancer.lead_to(vec![at(1)]);
         }
@@ -57,17 +43,10 @@ async fn d02_o01_every_service_ends_in_good_order_under_load_and_no_message_is_r
         assert!(begun.elapsed() < END, "{role:?} took {:?}", begun.elapsed());
         let log = mesh.log(role, 0);
         assert!(log.contains("stopped") && log.contains("code=0") && log.contains("drained=true"), "{role:?}: {log}");
-        passes(30).await;
+        flow.passes(30).await;
         mesh.restart(role, 0).unwrap();
     }
     mesh.ready(PATIENCE).await.unwrap();
-    passes(30).await;
-    stop.store(true, Ordering::SeqCst);
-    let report = tokio::time::timeout(PATIENCE, sending).await.unwrap().unwrap();
-    println!("{} accepted, {} sent again, {:?}", report.accepted, report.resent, report.codes);
-    assert_eq!(report.accepted, report.messages(), "not all were acknowledged: {report:?}");
-    crate::process_relay::distinct(&out, usize::try_from(report.accepted).unwrap()).await;
-    let verdict = ended.history_at(&[("out", &out)]).judge();
-    println!("{verdict}");
-    assert!(verdict.is_clean(), "{verdict}");
+    flow.passes(30).await;
+    flow.end().await;
 }

@@ -15,6 +15,7 @@ use barid_testkit::sender::{self, Load, Made, Report};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::mesh_flow::clean;
 use crate::process_relay::{Ended, OUT, PATIENCE, Relay, distinct, marked, rows, settled, tool};
 
 const FACILITIES: u64 = 8;
@@ -92,11 +93,6 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
 
 async fn count(home: &Home, words: &str) -> u64 {
     home.audit(false).await.unwrap().count(words).unwrap()
-}
-
-fn clean(history: &History) {
-    let verdict = history.judge();
-    assert!(verdict.is_clean(), "{verdict}");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::balancer::Balancer;
 use super::ground::Ground;
+use crate::mesh_flow::facilities;
 use crate::process_kill::expect;
 use crate::process_relay::{Ended, PATIENCE};
 
@@ -143,7 +144,7 @@ impl House {
             balancer: Balancer::start().await,
             port,
             tallies,
-            generators: (0..FACILITIES).map(|n| Generator::new(n, &format!("H{n:02}"))).collect(),
+            generators: facilities(FACILITIES),
             ended: Ended::default(),
             stop: Arc::default(),
             sending: None,
