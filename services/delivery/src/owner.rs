@@ -33,7 +33,7 @@ use barid_config::document::OnReject;
 use barid_log::{Batch, Log, LogError, Position, Reader, Writer};
 use barid_model::{Clock, Name, Partition, Partitions, Timestamp};
 use barid_pipeline::subject;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -143,7 +143,8 @@ pub struct Owner {
     meant: HashMap<EntryId, Meant>,
     overflow: Overflow,
     writing: Writing,
-    landed: FuturesUnordered<land::Landing>,
+    /// In the order of writing: what is parked behind something stands behind it also where its own subjects were quicker.
+    landed: FuturesOrdered<land::Landing>,
     in_flight: land::Flights,
     started: Instant,
     show_at: Timestamp,
@@ -183,7 +184,7 @@ impl Owner {
             meant: HashMap::new(),
             overflow,
             writing: Writing::new(park, outcome),
-            landed: FuturesUnordered::new(),
+            landed: FuturesOrdered::new(),
             in_flight: land::Flights::default(),
             started: Instant::now(),
             show_at: Timestamp::default(),

@@ -3,6 +3,7 @@
 mod deciding;
 mod deposed;
 mod house;
+mod landing;
 mod repark;
 mod silent;
 mod stopping;

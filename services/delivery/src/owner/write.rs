@@ -307,7 +307,7 @@ impl Owner {
         let (outcome, answers) = self.append_outcomes(&mut landed).await?;
         landed.extend(self.writing.told.drain(..).map(Landed::Told));
         let id = self.in_flight.begin(InFlight { outcome: unmarked.min(first_outcome), park: first_park });
-        self.landed.push(land(Arc::clone(&self.options.log), id, [park, outcome], answers, landed));
+        self.landed.push_back(land(Arc::clone(&self.options.log), id, [park, outcome], answers, landed));
         Ok(())
     }
 
