@@ -17,6 +17,7 @@ mod ends;
 mod history;
 mod mesh;
 mod random;
+mod tell;
 mod world;
 
 use std::io::Write as _;
@@ -30,11 +31,11 @@ use world::World;
 
 /// Histories of one process in a run of the test suite, some a second and core; `BARID_HISTORIES` plays more.
 const HISTORIES: u64 = 400;
-/// The same for a mesh, where a history takes some seconds.
-const MESH_HISTORIES: u64 = 20;
+/// The same for a mesh, where a history takes a second or two.
+const MESH_HISTORIES: u64 = 8;
 
-/// A history takes a fraction of a second.
-const SPINS_AFTER: Duration = Duration::from_secs(60);
+/// A history takes a second or two; on a busy machine, ten times that. What goes round in circles ends the whole run.
+const SPINS_AFTER: Duration = Duration::from_secs(180);
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
@@ -75,7 +76,7 @@ fn d02_o01_o03_no_crash_loses_reorders_or_silently_repeats_a_message() {
     play(HISTORIES, one_process);
 }
 
-#[ignore = "some seconds a history; faults that it found are mended and many histories are still to be played since"]
+#[ignore = "the last fault that it found has just been mended: some hundred histories are to hold before the suite plays it"]
 #[test]
 fn d02_o01_o03_no_takeover_frozen_owner_or_late_write_loses_reorders_or_silently_repeats_a_message() {
     play(MESH_HISTORIES, several_processes);

@@ -66,8 +66,8 @@ impl Receiver {
         if self.alive.load(Ordering::SeqCst) {
             let mut history = self.history.lock().unwrap();
             let (id, lanes) = (out.id(), &out.record.lanes);
-            let (to, marked) = (&self.destination, out.possible_duplicate);
-            history.notes.push(format!("{to} got {id} marked {marked} late {late} {lanes:?}"));
+            let (to, uid, marked) = (&self.destination, out.record.uid, out.possible_duplicate);
+            history.notes.push(format!("{to} got {id} of {uid} marked {marked} late {late} {lanes:?}"));
             history.arrivals.push(Arrival {
                 destination: self.destination.clone(),
                 id: out.id(),

@@ -33,6 +33,7 @@ use super::cluster::{Cluster, STEP_MS};
 use super::ends::{Everywhere, Plain, Receiver, judge, parked};
 use super::history::{History, Sent};
 use super::random::Random;
+use super::tell::tell;
 
 const PARTITIONS: Partitions = Partitions::new(2);
 const FACILITIES: [&str; 4] = ["default/a", "default/b", "default/c", "default/d"];
@@ -166,9 +167,10 @@ impl Mesh {
         }
         let judged = self.settle().and_then(|()| self.judge());
         if judged.is_err() {
-            for note in &self.history.lock().unwrap().notes {
-                println!("{note}");
-            }
+            let log: Arc<dyn Log> = Client::new(&self.cluster, 0, self.random.clone(), u32::from(PARTITIONS.count()));
+            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(tell(&log, &self.destinations, PARTITIONS));
+            self.history.lock().unwrap().notes.iter().for_each(|note| println!("{note}"));
         }
         judged
     }

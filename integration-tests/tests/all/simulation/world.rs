@@ -10,9 +10,9 @@ use barid_delivery::owner::command::{Act, Command};
 use barid_delivery::owner::overflow::Bound;
 use barid_delivery::owner::status::Shared;
 use barid_delivery::owner::{self, Plan};
+use barid_log::Log;
 use barid_log::memory::MemoryLog;
-use barid_log::{Log, Position, ReadLimit};
-use barid_model::record::{InRecord, OutcomeRecord, ParkEvent, Parked, Record as _};
+use barid_model::record::{InRecord, OutcomeRecord, Parked, Record as _};
 use barid_model::{
     Cause, Clock, DeliveryId, Envelope, FacilityRef, Format, Lane, Lanes, ManualClock, MessageType, MessageUid, Name,
     Partition, Partitions, Payload, Revision, Timestamp,
@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use super::ends::{Everywhere, Plain, Receiver, act_on, judge, parked};
 use super::history::{History, Sent};
 use super::random::Random;
+use super::tell::{records, tell};
 
 const PARTITIONS: Partitions = Partitions::new(2);
 const FACILITIES: [&str; 3] = ["default/a", "default/b", "default/c"];
@@ -85,38 +86,8 @@ impl World {
 
     /// Prints the whole history, for who looks for the fault.
     async fn tell(&self) {
-        for destination in &self.destinations {
-            for partition in PARTITIONS.all() {
-                for (position, bytes) in self.read(&subject::out(destination, partition).unwrap()).await {
-                    let record = barid_model::record::OutRecord::decode(bytes).unwrap();
-                    println!(
-                        "{destination} out {partition} {position} {} {} {:?}",
-                        record.id, record.uid, record.source
-                    );
-                }
-            }
-            let commit = self.log.get(&subject::delivery_commit(destination).unwrap()).await.unwrap();
-            println!("{destination} commit {:?}", commit.map(|(_, bytes)| bytes));
-            for (position, bytes) in self.read(&subject::park(destination).unwrap()).await {
-                match ParkEvent::decode(bytes).unwrap() {
-                    ParkEvent::Parked(record) => {
-                        let (why, delivery) = (record.why, &record.delivery);
-                        println!(
-                            "{destination} park {position} {why:?} {} out {:?} {:?} attempts {} doubt {}",
-                            delivery.id, record.out, delivery.lanes, record.attempts, record.possible_duplicate
-                        );
-                    }
-                    event => println!("{destination} park {position} {event:?}"),
-                }
-            }
-            for (position, bytes) in self.read(&subject::outcome(destination).unwrap()).await {
-                let record = OutcomeRecord::decode(bytes).unwrap();
-                println!(
-                    "{destination} outcome {position} {} out {:?} park {:?} {:?}",
-                    record.id, record.out, record.park, record.outcome
-                );
-            }
-        }
+        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        tell(&log, &self.destinations, PARTITIONS).await;
         for note in &self.history.lock().unwrap().notes {
             println!("{note}");
         }
@@ -318,16 +289,7 @@ impl World {
     }
 
     async fn read(&self, subject: &barid_log::Subject) -> Vec<(u64, Bytes)> {
-        let mut next = Position(1);
-        let mut all = Vec::new();
-        loop {
-            let batch = self.log.read(subject, next, ReadLimit::default()).await.unwrap();
-            all.extend(batch.entries.iter().map(|entry| (entry.position.0, entry.record.clone())));
-            if batch.next <= next {
-                return all;
-            }
-            next = batch.next;
-        }
+        records(&self.log, subject).await
     }
 
     async fn die(&mut self, mut life: Life) {
