@@ -40,16 +40,6 @@ async fn one_that_comes_back_too_late_is_told_that_it_lacks_something() {
 }
 
 #[test]
-fn its_name_outlives_its_process() {
-    let data = tempfile::tempdir().unwrap();
-    let new = || MessageUid::new(BEGIN);
-    let first = name(data.path(), new()).unwrap();
-    assert_eq!(name(data.path(), new()).unwrap(), first);
-    std::fs::write(data.path().join(NAME_FILE), "../x").unwrap();
-    assert!(name(data.path(), new()).is_err());
-}
-
-#[test]
 fn a_history_keeps_its_name_over_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let first = name(folder.path(), MessageUid::new(BEGIN)).unwrap();
