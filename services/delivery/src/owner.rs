@@ -227,7 +227,10 @@ impl Owner {
         }
         loop {
             self.step().await?;
-            if self.stopping && self.is_idle() || deadline.is_some_and(|at| Instant::now() >= at) {
+            // What may not be written any more is not waited for.
+            if self.stopping && (self.is_idle() || !self.may_append())
+                || deadline.is_some_and(|at| Instant::now() >= at)
+            {
                 break;
             }
             let wake = self.wake_at(commit_at, deadline);

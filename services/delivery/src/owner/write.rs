@@ -287,7 +287,7 @@ impl Owner {
 
     /// Whether nobody else can own the destination. The log refuses what a stale owner sent to it before its successor began; what it
     /// would append afterwards is in its place there as long as the successor has not appended, and takes deliveries back.
-    fn may_append(&self) -> bool {
+    pub(super) fn may_append(&self) -> bool {
         self.options.fence.as_ref().is_none_or(|fence| fence.holds())
     }
 
