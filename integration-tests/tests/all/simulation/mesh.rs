@@ -416,7 +416,8 @@ impl Mesh {
     fn order(&self, name: &Name, act: Act) {
         for process in self.nodes.iter().flatten() {
             let commands = process.inside.commands.lock().unwrap().get(name).cloned();
-            if let Some(commands) = commands {
+            // A run that was cut off leaves its name behind.
+            if let Some(commands) = commands.filter(|commands| !commands.is_closed()) {
                 self.note(format!("someone at {name}: {act:?}"));
                 let (reply, told) = oneshot::channel();
                 // What nobody waits for is not begun.
