@@ -18,7 +18,10 @@ pub const PER_FACILITY_MAX: usize = 20_000;
 pub const PER_PARTITION_MAX: usize = 60_000;
 /// Most bytes of a facility's name in a checkpoint.
 const NAME_BYTES_MAX: usize = 512;
-const CHECKPOINT_VERSION: u8 = 1;
+/// Says how far it reaches.
+const CHECKPOINT_VERSION: u8 = 2;
+/// Did not.
+const CHECKPOINT_WITHOUT_POSITION: u8 = 1;
 
 /// What one facility sent, oldest first.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -91,11 +94,12 @@ impl Memory {
         }
     }
 
-    /// The memory as bytes, to stand in the log beside the commit that names `position`.
+    /// The memory as bytes, to stand in the log beside the commit that names `position`: all up to there is in it.
     #[must_use]
-    pub fn checkpoint(&self) -> Bytes {
+    pub fn checkpoint(&self, position: u64) -> Bytes {
         let mut bytes = BytesMut::with_capacity(16 + self.entries * 16);
         bytes.put_u8(CHECKPOINT_VERSION);
+        bytes.put_u64(position);
         for (name, facility) in &self.facilities {
             let name = name.as_bytes();
             if name.len() > NAME_BYTES_MAX {
@@ -112,14 +116,16 @@ impl Memory {
         bytes.freeze()
     }
 
-    /// Reads a checkpoint; what is cut off or of another version is not believed, and the memory begins empty: a
-    /// resend may then be delivered again, marked by nothing, but no message is dropped.
+    /// Reads a checkpoint and how far it reaches, where it says so; what is cut off or of another version is not believed, and the
+    /// memory begins empty: a resend may then be delivered again, marked by nothing, but no message is dropped.
     #[must_use]
-    pub fn restore(mut bytes: Bytes) -> Option<Self> {
+    pub fn restore(mut bytes: Bytes) -> Option<(Self, Option<u64>)> {
         let mut memory = Self::default();
-        if bytes.is_empty() || bytes.get_u8() != CHECKPOINT_VERSION {
-            return None;
-        }
+        let position = match take(&mut bytes, 1)?.get_u8() {
+            CHECKPOINT_VERSION => Some(take(&mut bytes, 8)?.get_u64()),
+            CHECKPOINT_WITHOUT_POSITION => None,
+            _ => return None,
+        };
         while !bytes.is_empty() {
             let name = take(&mut bytes, 2).map(|mut b| usize::from(b.get_u16()))?;
             let name: Arc<str> = std::str::from_utf8(&take(&mut bytes, name)?).ok()?.into();
@@ -134,7 +140,7 @@ impl Memory {
             memory.entries += facility.order.len();
             memory.facilities.insert(name, facility);
         }
-        Some(memory)
+        Some((memory, position))
     }
 }
 
@@ -201,15 +207,26 @@ mod tests {
                 memory.insert(&name, i.to_string().as_bytes(), i as u64 + 1);
             }
         }
-        let checkpoint = memory.checkpoint();
+        let checkpoint = memory.checkpoint(7);
         assert!(checkpoint.len() <= barid_log::MAX_VALUE_BYTES, "{}", checkpoint.len());
-        assert_eq!(Memory::restore(checkpoint), Some(memory));
+        assert_eq!(Memory::restore(checkpoint), Some((memory, Some(7))));
+    }
+
+    #[test]
+    fn a_checkpoint_of_the_first_version_is_read() {
+        let mut bytes = vec![1, 0, 3];
+        bytes.extend(b"chn");
+        bytes.extend(1_u32.to_be_bytes());
+        bytes.extend(hash(b"1").to_be_bytes());
+        bytes.extend(10_u64.to_be_bytes());
+        let (memory, position) = Memory::restore(bytes.into()).unwrap();
+        assert_eq!((memory.suspect("chn", b"1"), position), (Some(10), None));
     }
 
     proptest::proptest! {
         #[test]
         fn arbitrary_bytes_restore_to_nothing_or_a_bounded_memory(bytes in proptest::collection::vec(0_u8.., 0..400)) {
-            let memory = Memory::restore(Bytes::from(bytes)).unwrap_or_default();
+            let (memory, _) = Memory::restore(Bytes::from(bytes)).unwrap_or_default();
             proptest::prop_assert!(memory.len() < 40);
         }
     }

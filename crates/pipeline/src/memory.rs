@@ -58,12 +58,7 @@ impl Judge {
     ) -> Result<Self, LogError> {
         let key = subject::duplicates(partition)?;
         let subject = subject::intake(partition, Intake::Received)?;
-        let (revision, restored) = match log.get(&key).await? {
-            Some((revision, bytes)) => (revision, Memory::restore(bytes)),
-            None => (Revision::NONE, None),
-        };
-        let from = if restored.is_some() { remembered } else { 0 };
-        let memory = restored.unwrap_or_default();
+        let (revision, memory, from) = restored(&*log, &key, remembered).await?;
         let mut judge = Self { log, subject, key, revision, memory, remembered: from, written: Instant::now() };
         judge.fill(committed).await?;
         Ok(judge)
@@ -168,9 +163,33 @@ impl Judge {
             return Ok(());
         }
         self.written = Instant::now();
-        self.revision = self.log.put(&self.key, self.revision, self.memory.checkpoint()).await?;
+        self.revision = self.log.put(&self.key, self.revision, self.memory.checkpoint(committed)).await?;
         self.remembered = committed;
         Ok(())
+    }
+}
+
+/// The stored checkpoint, with its revision and how far it reaches. The commit was written after it: one that reaches less far is an earlier one, of somebody
+/// who does not know better yet, and what came between the two would be delivered again, marked by nothing.
+async fn restored(log: &dyn Log, key: &Key, remembered: u64) -> Result<(Revision, Memory, u64), LogError> {
+    let deadline = Instant::now() + SHOWN_WITHIN;
+    loop {
+        let (revision, found) = match log.get(key).await? {
+            Some((revision, bytes)) => (revision, Memory::restore(bytes)),
+            None => (Revision::NONE, None),
+        };
+        let is_unreadable = found.is_none() && revision != Revision::NONE;
+        let (memory, reaches) = match found {
+            Some((memory, position)) => (memory, position.unwrap_or(remembered)),
+            None => (Memory::default(), 0),
+        };
+        if reaches >= remembered || is_unreadable || Instant::now() >= deadline {
+            if reaches < remembered {
+                tracing::error!(%key, remembered, reaches, "the memory of messages is read anew from the log as far as that goes: resends of older ones are not known");
+            }
+            return Ok((revision, memory, reaches.min(remembered)));
+        }
+        tokio::time::sleep(SHOWN_AGAIN).await;
     }
 }
 

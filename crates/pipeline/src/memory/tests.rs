@@ -87,3 +87,23 @@ async fn what_was_routed_is_remembered_though_who_answers_does_not_show_it_at_on
     let duplicate = Judgement::Duplicate(first.envelope.uid);
     assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), duplicate);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_memory_than_the_commit_names_is_not_believed() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let intake = subject::intake(Partition(0), Intake::Received).unwrap();
+    let (mut writer, _) = Writer::open(Arc::clone(&log), intake).await.unwrap();
+    let (first, again) = (query(1), query(2));
+    writer.append(vec![first.encode(), again.encode()]).await.unwrap().await.unwrap();
+    let key = subject::duplicates(Partition(0)).unwrap();
+    let revision = log.put(&key, Revision::NONE, Memory::default().checkpoint(0)).await.unwrap();
+    let opening = tokio::spawn(Judge::open(Arc::clone(&log), Partition(0), 1, 1));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut memory = Memory::default();
+    memory.insert(&first.envelope.facility.name, &first.envelope.control_id, 1);
+    log.put(&key, revision, memory.checkpoint(1)).await.unwrap();
+    let judge = opening.await.unwrap().unwrap();
+    assert_eq!(judge.remembered(), 1);
+    let duplicate = Judgement::Duplicate(first.envelope.uid);
+    assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), duplicate);
+}
