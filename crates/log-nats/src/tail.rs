@@ -176,6 +176,10 @@ impl Shared {
     /// Keeps a block for who reads it next.
     fn keep(&self, line: &Line, message: &Message) {
         let Ok(sequence) = message.info().map(|info| info.stream_sequence) else { return };
+        // Who watched it may be gone.
+        if line.durable.receiver_count() == 0 {
+            return;
+        }
         // A copy, because a slice holds the whole buffer of the connection. One that does not verify is asked for, and seen to be damaged, by its reader.
         if !message.payload.is_empty()
             && let Ok(block) = block::decode(&line.address, sequence, &Bytes::copy_from_slice(&message.payload))

@@ -257,8 +257,9 @@ impl Building<'_> {
         });
     }
 
+    /// Every piece counts, also one that goes nowhere now: a channel that runs at the next try must not move the others' numbers.
     fn next_source(&self) -> Source {
-        let output = u32::try_from(self.outs.len() + self.chained.len()).unwrap_or(u32::MAX - 1);
+        let output = u32::try_from(self.deliveries.len()).unwrap_or(u32::MAX - 1);
         Source { output, ..self.source }
     }
 }

@@ -117,7 +117,7 @@ impl Judge {
         if earlier.digest != envelope.digest {
             return Ok(Judgement::OtherBytes(earlier.uid));
         }
-        if envelope.waits.is_some() && self.was_given_back(envelope).await? {
+        if envelope.waits.is_some() && self.was_given_back(&earlier).await? {
             return Ok(Judgement::Fresh);
         }
         Ok(Judgement::Duplicate(earlier.uid))
@@ -143,12 +143,13 @@ impl Judge {
     }
 
     /// A sender that was told of a rejection has custody again, and so has one whose query was not answered in time: its
-    /// resend is a new message.
-    async fn was_given_back(&self, envelope: &Envelope) -> Result<bool, LogError> {
-        let key = answer_key(&envelope.facility.name, &envelope.control_id, envelope.digest);
+    /// resend is a new message. What was given back before this sending was received was of one before it.
+    async fn was_given_back(&self, earlier: &Envelope) -> Result<bool, LogError> {
+        let key = answer_key(&earlier.facility.name, &earlier.control_id, earlier.digest);
         let value = self.log.get(&subject::answer(key)?).await?;
         let answer = value.and_then(|(_, bytes)| AnswerRecord::decode(bytes).ok());
-        Ok(answer.is_some_and(|answer| matches!(answer.outcome, Outcome::Rejected | Outcome::Expired)))
+        let given_back = |answer: AnswerRecord| matches!(answer.outcome, Outcome::Rejected | Outcome::Expired);
+        Ok(answer.filter(|answer| answer.at >= earlier.received).is_some_and(given_back))
     }
 
     /// Writes the checkpoint when enough has come since the last one, or something a while ago; `committed` is a position whose outputs are

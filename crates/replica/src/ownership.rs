@@ -237,6 +237,8 @@ impl Membership {
                 Err(error) => {
                     tracing::debug!(role = self.role, item, %error, "cannot be given back yet");
                     self.unused.insert(item, Unused::since(now));
+                    // The log is away: the others would wait for it as long, one after another.
+                    return;
                 }
             }
         }

@@ -50,12 +50,31 @@ async fn a_resend_is_a_new_message_where_the_first_was_rejected_or_expired() {
     let key = subject::answer(answer_key("default/chn", b"Q1", Digest::of(b"QBP"))).unwrap();
     let mut revision = Revision::NONE;
     for outcome in Outcome::ALL {
-        let answer = AnswerRecord { outcome, at: Timestamp::default(), answer: Answer::default(), findings: vec![] };
+        let answer = AnswerRecord { outcome, at: first.envelope.received, answer: Answer::default(), findings: vec![] };
         revision = log.put(&key, revision, answer.encode()).await.unwrap();
         let given_back = matches!(outcome, Outcome::Rejected | Outcome::Expired);
         let expected = if given_back { Judgement::Fresh } else { duplicate };
         assert_eq!(judge.judge(&again.envelope, 2, WINDOW).await.unwrap(), expected, "{outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn a_rejection_gives_back_the_sending_it_was_of_and_not_the_next_one() {
+    let log: Arc<dyn Log> = Arc::new(MemoryLog::new(1));
+    let intake = subject::intake(Partition(0), Intake::Received).unwrap();
+    let (mut writer, _) = Writer::open(Arc::clone(&log), intake).await.unwrap();
+    let sendings = [query(1), query(3), query(4)];
+    writer.append(sendings.iter().map(InRecord::encode).collect()).await.unwrap().await.unwrap();
+    let mut judge = Judge::open(Arc::clone(&log), Partition(0), 0, 0).await.unwrap();
+    judge.remember(&sendings[0].envelope, 1);
+    let key = subject::answer(answer_key("default/chn", b"Q1", Digest::of(b"QBP"))).unwrap();
+    let at = Timestamp::from_millis(2_000);
+    let rejected = AnswerRecord { outcome: Outcome::Rejected, at, answer: Answer::default(), findings: vec![] };
+    log.put(&key, Revision::NONE, rejected.encode()).await.unwrap();
+    assert_eq!(judge.judge(&sendings[1].envelope, 2, WINDOW).await.unwrap(), Judgement::Fresh);
+    judge.remember(&sendings[1].envelope, 2);
+    let under_way = Judgement::Duplicate(sendings[1].envelope.uid);
+    assert_eq!(judge.judge(&sendings[2].envelope, 3, WINDOW).await.unwrap(), under_way);
 }
 
 #[tokio::test(start_paused = true)]

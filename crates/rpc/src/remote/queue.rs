@@ -105,7 +105,18 @@ impl<C: Contract> Inner<C> {
     async fn begin(self: Arc<Self>) {
         tokio::task::yield_now().await;
         self.queue.state.lock().about_to = false;
-        drop(Slot(Some(self)));
+        drop(Slot(Some(Arc::clone(&self))));
+        while self.takes_another() {
+            drop(Slot(Some(Arc::clone(&self))));
+        }
+    }
+
+    /// Whether there is more than one call carries, and room for another.
+    fn takes_another(&self) -> bool {
+        let mut state = self.queue.state.lock();
+        let more = !state.waiting.is_empty() && state.on_the_way < most(self);
+        state.on_the_way += usize::from(more);
+        more
     }
 
     async fn take_out(self: Arc<Self>, mut jobs: Vec<Job<C>>) {

@@ -127,6 +127,26 @@ async fn a_stage_that_takes_too_long_ends_the_call_at_its_deadline_and_no_other(
     assert!(took < Duration::from_millis(1_200), "{took:?}");
 }
 
+// On one thread all have asked before the first call goes out.
+#[tokio::test]
+async fn what_one_call_does_not_carry_goes_out_beside_it() {
+    let house = House::new();
+    let replica = Replica::start(house.services(), None);
+    let caller = Remote::<ParseContract>::new(vec![replica.target()], &patient());
+    within(caller.ready()).await;
+    let slow = std::iter::once("SLEEP-HERE");
+    for id in slow.chain(std::iter::repeat_n("1", crate::limits::BATCH_ITEMS_MAX)) {
+        let (caller, input) = (caller.clone(), house.input(&adt(id)));
+        tokio::spawn(async move { caller.call(vec![input]).await });
+    }
+    let both_are_out = async {
+        while caller.figures().calls < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_millis(1_000), both_are_out).await.expect("before the slow one is back");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_killed_under_a_call_is_replaced_by_another_within_the_same_call() {
     let house = House::new();

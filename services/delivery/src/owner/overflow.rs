@@ -162,7 +162,8 @@ impl Owner {
             self.look(bound)?;
         }
         self.overflow.behind = false;
-        if self.overflow.full && !self.takes_more() && !self.overflow.is_exhausted() {
+        // What is set aside is held here until it is written.
+        if self.overflow.full && !self.takes_more() && !self.overflow.is_exhausted() && self.may_append() {
             self.set_aside_ahead().await?;
         }
         Ok(())

@@ -82,6 +82,10 @@ impl Recovered {
             recovered.targets.insert(partition, there);
         }
         let (outcomes, park) = (subject::outcome(&options.destination)?, subject::park(&options.destination)?);
+        // A process that was frozen here would put its proof behind what its successor writes.
+        if options.fence.as_ref().is_some_and(|fence| !fence.holds()) {
+            return Err(LogError::Busy("the lease is lost".into()).into());
+        }
         let (outcomes_end, park_end) =
             try_join(options.log.proven_end(&outcomes), options.log.proven_end(&park)).await?;
         recovered.parked = park_end.0;
