@@ -16,7 +16,7 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
 
 /// Targets that run at once. More than a small machine has cores: each has its minute, and CI's time is bounded.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 5;
 /// How the targets are optimized: a third of the time to build, for a part of the inputs a second.
 const OPTIMIZED: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
 /// Bytes of a failed target's words that are shown: the stack and the input.
