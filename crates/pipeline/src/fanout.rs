@@ -269,3 +269,6 @@ impl Building<'_> {
 pub fn answer_bytes(answer: &AnswerRecord) -> Bytes {
     barid_model::record::Record::encode(answer)
 }
+
+#[cfg(test)]
+mod tests;

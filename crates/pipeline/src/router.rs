@@ -284,4 +284,4 @@ async fn first(pending: &mut VecDeque<Pending>) -> Result<Pending, LogError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

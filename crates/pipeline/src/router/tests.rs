@@ -79,7 +79,7 @@ impl Programs for Channels {
 }
 
 /// A message whose sender waits.
-fn message(id: &'static str, channel: Option<&str>) -> InRecord {
+pub(crate) fn message(id: &'static str, channel: Option<&str>) -> InRecord {
     let received = Timestamp::from_millis(1);
     let raw = Payload::new(Bytes::from_static(id.as_bytes()));
     let envelope = Envelope {
