@@ -16,6 +16,8 @@ use siphasher::sip::SipHasher13;
 pub const PER_FACILITY_MAX: usize = 20_000;
 /// Most messages remembered in one partition, so that a checkpoint fits the log's largest value (1 MiB).
 pub const PER_PARTITION_MAX: usize = 60_000;
+/// Control ids that were used again by messages read ahead of the commit, of which the earlier place is kept: a router is some thousand messages ahead.
+const DISPLACED_MAX: usize = 8_192;
 /// Most bytes of a facility's name in a checkpoint.
 const NAME_BYTES_MAX: usize = 512;
 /// Says how far it reaches.
@@ -47,6 +49,17 @@ impl Facility {
 pub struct Memory {
     facilities: HashMap<Arc<str>, Facility>,
     entries: usize,
+    /// Oldest first.
+    displaced: VecDeque<Displaced>,
+}
+
+/// A control id that was remembered at another place before.
+#[derive(Debug, Clone, PartialEq)]
+struct Displaced {
+    facility: Arc<str>,
+    hash: u64,
+    before: u64,
+    by: u64,
 }
 
 impl Memory {
@@ -61,7 +74,11 @@ impl Memory {
     pub fn insert(&mut self, facility: &Arc<str>, control_id: &[u8], position: u64) {
         let hash = hash(control_id);
         let entry = self.facilities.entry(Arc::clone(facility)).or_default();
-        if entry.positions.insert(hash, position).is_some() {
+        if let Some(before) = entry.positions.insert(hash, position) {
+            if self.displaced.len() >= DISPLACED_MAX {
+                self.displaced.pop_front();
+            }
+            self.displaced.push_back(Displaced { facility: Arc::clone(facility), hash, before, by: position });
             return;
         }
         entry.order.push_back(hash);
@@ -94,23 +111,33 @@ impl Memory {
         }
     }
 
-    /// The memory as bytes, to stand in the log beside the commit that names `position`: all up to there is in it.
+    /// Everything up to here is committed: where it stood before is not needed any more.
+    pub fn committed(&mut self, position: u64) {
+        self.displaced.retain(|displaced| displaced.by > position);
+    }
+
+    /// The memory as bytes, to stand in the log beside the commit that names `position`: all up to there is in it. A control id that was used again behind it
+    /// stands where it was up to there, since who begins at the commit judges what comes in between by that.
     #[must_use]
     pub fn checkpoint(&self, position: u64) -> Bytes {
         let mut bytes = BytesMut::with_capacity(16 + self.entries * 16);
         bytes.put_u8(CHECKPOINT_VERSION);
         bytes.put_u64(position);
+        let mut before: HashMap<(&str, u64), u64> = HashMap::new();
+        for displaced in self.displaced.iter().filter(|displaced| displaced.by > position) {
+            before.entry((&displaced.facility, displaced.hash)).or_insert(displaced.before);
+        }
         for (name, facility) in &self.facilities {
-            let name = name.as_bytes();
             if name.len() > NAME_BYTES_MAX {
                 continue;
             }
             bytes.put_u16(u16::try_from(name.len()).unwrap_or(0));
-            bytes.put_slice(name);
+            bytes.put_slice(name.as_bytes());
             bytes.put_u32(u32::try_from(facility.order.len()).unwrap_or(0));
             for hash in &facility.order {
+                let newest = facility.positions.get(hash).copied().unwrap_or(0);
                 bytes.put_u64(*hash);
-                bytes.put_u64(facility.positions.get(hash).copied().unwrap_or(0));
+                bytes.put_u64(before.get(&(&**name, *hash)).copied().unwrap_or(newest));
             }
         }
         bytes.freeze()
@@ -210,6 +237,23 @@ mod tests {
         let checkpoint = memory.checkpoint(7);
         assert!(checkpoint.len() <= barid_log::MAX_VALUE_BYTES, "{}", checkpoint.len());
         assert_eq!(Memory::restore(checkpoint), Some((memory, Some(7))));
+    }
+
+    #[test]
+    fn a_control_id_that_was_used_again_behind_the_commit_stands_where_it_was_before_it() {
+        let mut memory = Memory::default();
+        let chn = Arc::from("chn");
+        for position in [90, 110, 120] {
+            memory.insert(&chn, b"1", position);
+        }
+        memory.insert(&chn, b"2", 130);
+        let restored = |memory: &Memory, at| Memory::restore(memory.checkpoint(at)).unwrap().0;
+        assert_eq!(restored(&memory, 100).suspect("chn", b"1"), Some(90));
+        assert_eq!(restored(&memory, 115).suspect("chn", b"1"), Some(110));
+        assert_eq!(restored(&memory, 120).suspect("chn", b"1"), Some(120));
+        assert_eq!(restored(&memory, 100).suspect("chn", b"2"), Some(130));
+        memory.committed(115);
+        assert_eq!((memory.displaced.len(), memory.suspect("chn", b"1")), (1, Some(120)));
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub const CHECKPOINT_MESSAGES: u64 = 10_000;
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// How long what is stored may be hidden: a leader that was deposed shows what it had until it notices, in ten seconds at most.
-const SHOWN_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const SHOWN_WITHIN: Duration = Duration::from_secs(15);
 /// Pause before it is looked for again.
-const SHOWN_AGAIN: Duration = Duration::from_millis(100);
+pub(crate) const SHOWN_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the judge says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,7 @@ impl Judge {
     /// # Errors
     /// As [`Log::put`].
     pub async fn checkpoint(&mut self, committed: u64, at_once: bool) -> Result<(), LogError> {
+        self.memory.committed(committed);
         let new = committed.saturating_sub(self.remembered);
         let due = new >= CHECKPOINT_MESSAGES || self.written.elapsed() >= CHECKPOINT_EVERY;
         if new == 0 || !(due || at_once) {

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use crate::commit::{Commits, RouterCommit};
 use crate::fanout::Fanout;
-use crate::memory::Judge;
+use crate::memory::{Judge, SHOWN_AGAIN, SHOWN_WITHIN};
 use crate::outputs::{OutputError, Outputs};
 use crate::subject;
 use crate::traced::Routed;
@@ -232,13 +232,19 @@ impl Router {
         if let Some(program) = self.programs.get(&key) {
             return Ok(program.clone());
         }
-        let program = self.options.programs.load(channel, revision).await?;
+        let deadline = Instant::now() + SHOWN_WITHIN;
+        let program = loop {
+            // It was stored before the first message came under it; whoever answers may not show it at once.
+            let program = self.options.programs.load(channel, revision).await?;
+            if program.is_some() || Instant::now() >= deadline {
+                break program;
+            }
+            tokio::time::sleep(SHOWN_AGAIN).await;
+        };
         if self.programs.len() >= PROGRAMS_MAX {
             self.programs.clear();
         }
-        if program.is_some() {
-            self.programs.insert(key, program.clone());
-        }
+        self.programs.insert(key, program.clone());
         Ok(program)
     }
 

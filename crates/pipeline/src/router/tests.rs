@@ -54,6 +54,8 @@ impl Call<ApplyInput, Applied> for Marking {
 #[derive(Default)]
 struct Channels {
     answers: parking_lot::Mutex<Vec<(Digest, Outcome)>>,
+    /// How often the revision was asked for that is not shown at first.
+    asked: std::sync::atomic::AtomicU32,
 }
 
 impl Programs for Channels {
@@ -63,9 +65,10 @@ impl Programs for Channels {
         };
         let program = Program { duplicates: None, input: Arc::new(input) };
         let unreadable = *channel == Name::local("unreadable");
-        Box::pin(
-            async move { if unreadable { Err(LogError::Busy("for this test".into())) } else { Ok(Some(program)) } },
-        )
+        let hidden = *channel == Name::local("hidden") && self.asked.fetch_add(1, Ordering::Relaxed) < 2;
+        Box::pin(async move {
+            if unreadable { Err(LogError::Busy("for this test".into())) } else { Ok((!hidden).then_some(program)) }
+        })
     }
 
     fn current(&self, _: &Name) -> Option<Revision> {
@@ -152,7 +155,7 @@ async fn each_message_of_a_batch_becomes_what_the_stage_said_of_it_where_others_
     let batch = [
         message("none", None),
         message("A", Some("runs")),
-        message("B", Some("runs")),
+        message("B", Some("hidden")),
         message(CRASHES_ONCE, Some("runs")),
         message("D", Some("runs")),
     ];
