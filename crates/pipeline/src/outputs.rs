@@ -105,14 +105,14 @@ impl Outputs {
         Ok(())
     }
 
-    /// Queues what was added; each ticket ends when its part is durable. ROUTED comes last: what it tells of is there before it. Nobody waits for it, so it may wait for
-    /// company; unless somebody does: `awaited`.
+    /// Queues what was added; each ticket ends when its part is durable. What nobody waits for is queued first: where subjects share a queue, the rest takes it with
+    /// it, and where they do not, it waits for company. `awaited`: somebody waits for all of it.
     ///
     /// # Errors
     /// As [`Outputs::add`].
     pub async fn append(&mut self, awaited: bool) -> Result<Vec<Ticket>, OutputError> {
         let mut tickets = Vec::new();
-        for goes_on in [true, false] {
+        for goes_on in [false, true] {
             for subject in &self.order {
                 let next = |output: &&mut Output| output.goes_on == goes_on && !output.waiting.is_empty();
                 let Some(output) = self.subjects.get_mut(subject).filter(next) else { continue };
